@@ -1,0 +1,54 @@
+# The whole developer interface; `make help` prints what follows a target.
+
+VERSION := 0.1.0
+# The packager's address, which No-IP wants in the User-Agent.
+CONTACT ?= packager@wandns.invalid
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# No build identifier, no path, no time: the same sources give the same bytes.
+TAGS    := nethttpomithttp2
+LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.contact=$(CONTACT)
+BUILD   := go build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)'
+
+export CGO_ENABLED := 0
+
+ARCHES := mips mipsle mips64 mips64le arm5 arm6 arm7 arm64 386 amd64 riscv64 loong64
+arm5 arm6 arm7: export GOARM = $(@:arm%=%)
+mips mipsle: export GOMIPS = softfloat
+mips64 mips64le: export GOMIPS64 = softfloat
+
+.PHONY: help run test unit qemu build cross lint size clean deps $(ARCHES)
+.DEFAULT_GOAL := help
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## watch names follow an address, on simulated services; Ctrl-C ends it
+	@bin/wandns-sim -demo bin/wandns
+
+test: deps unit qemu ## install what the tests need and run every test
+
+unit:
+	go vet -tags '$(TAGS)' ./...
+	WANDNS_CI=1 go test -tags '$(TAGS)' ./...
+
+build: ## bin/wandns and bin/wandns-sim for this machine
+	@mkdir -p bin
+	$(BUILD) -o bin/ ./cmd/wandns ./cmd/wandns-sim
+
+cross: $(ARCHES) ## dist/bin/ARCH/wandns for every processor
+
+$(ARCHES):
+	GOOS=linux GOARCH=$(if $(filter arm5 arm6 arm7,$@),arm,$@) $(BUILD) -o dist/bin/$@/wandns ./cmd/wandns
+
+lint: ## static checks
+	go run $(GOLANGCI_LINT) run
+	go mod tidy -diff
+
+size: mipsle ## the size of the router's binary; fails over the budget
+	@packaging/size.sh dist/bin/mipsle/wandns
+
+clean: ## remove what was built
+	rm -rf bin dist

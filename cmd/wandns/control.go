@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"wandns/updater"
+)
+
+// The control socket takes one JSON object per connection and answers with
+// one. Only the daemon's user can open it.
+
+const socketName = "control.sock"
+
+type controlRequest struct {
+	Verb     string   `json:"verb"` // "update" or "resume"
+	Services []string `json:"services,omitempty"`
+}
+
+type controlReply struct {
+	Error   string          `json:"error,omitempty"`
+	Replies []updater.Reply `json:"replies,omitempty"`
+}
+
+// listenControl makes the socket. One that is left over is replaced; one that
+// answers belongs to a running daemon.
+func listenControl(runDir string) (net.Listener, error) {
+	path := filepath.Join(runDir, socketName)
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("%s is %w", runDir, errRunning)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return l, os.Chmod(path, 0o600)
+}
+
+var errRunning = errors.New("in use by another wandns")
+
+// serveControl hands requests to the runner until the listener is closed.
+// names returns the services of the moment.
+func serveControl(ctx context.Context, l net.Listener, commands chan<- updater.Command, names func() []string, log *slog.Logger) {
+	for {
+		conn, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			log.Warn("the control socket failed; it is tried again", "error", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		go func() {
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+			var req controlRequest
+			if err := json.NewDecoder(io.LimitReader(conn, 64<<10)).Decode(&req); err != nil {
+				return
+			}
+			_ = json.NewEncoder(conn).Encode(handleControl(ctx, req, commands, names()))
+		}()
+	}
+}
+
+func handleControl(ctx context.Context, req controlRequest, commands chan<- updater.Command, names []string) controlReply {
+	for _, s := range req.Services {
+		if !slices.Contains(names, s) {
+			return controlReply{Error: unknownService(s, names)}
+		}
+	}
+	var ev updater.Event
+	switch {
+	case req.Verb == "update":
+		ev = updater.Poke{Services: req.Services}
+	case req.Verb == "resume" && len(req.Services) == 1:
+		ev = updater.Resume{Service: req.Services[0]}
+	default:
+		return controlReply{Error: "the daemon does not know this request; restart it after an upgrade"}
+	}
+	reply := make(chan []updater.Reply, 1)
+	select {
+	case commands <- updater.Command{Event: ev, Reply: reply}:
+		return controlReply{Replies: <-reply}
+	case <-ctx.Done():
+		return controlReply{Error: "the daemon is stopping"}
+	}
+}
+
+func unknownService(name string, names []string) string {
+	if s := closest(name, names); s != "" {
+		return fmt.Sprintf("there is no service %q; did you mean %s?", name, s)
+	}
+	return fmt.Sprintf("there is no service %q; the running daemon has %q", name, names)
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+
+	"wandns/persist"
+	"wandns/updater"
+	"wandns/wan"
+)
+
+func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
+	once := flags.Bool("once", false, "update what is due, wait for the answers and exit")
+	return func(c *cli, _ []string) int {
+		cfg, code := c.load()
+		if cfg == nil {
+			return code
+		}
+		return c.daemon(cfg, *once)
+	}
+}
+
+// daemon composes the parts and runs them until a signal.
+func (c *cli) daemon(cfg *config, once bool) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	level := new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	log := newLog(c.stdout, c.stderr, level)
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	oneBundle()
+
+	if err := os.MkdirAll(cfg.RunDir, 0o755); err != nil {
+		log.Warn("run_dir could not be made, so there is no status", "error", err)
+	}
+	store, err := persist.Open(cfg.StateDir)
+	if err != nil {
+		return c.fail(exitFailed, "%v", startHint(err))
+	}
+	defer store.Close()
+	commands := make(chan updater.Command)
+	var services atomic.Pointer[[]string]
+	services.Store(cfg.names())
+	if !once {
+		l, err := listenControl(cfg.RunDir)
+		if errors.Is(err, errRunning) {
+			return c.fail(exitFailed, "%v", startHint(err))
+		}
+		if err != nil {
+			log.Warn("there is no control socket, so update and resume cannot reach this daemon", "error", err)
+		} else {
+			defer l.Close()
+			go serveControl(ctx, l, commands, func() []string { return *services.Load() }, log)
+		}
+		go c.reload(ctx, cfg, commands, log, level, &services)
+	}
+
+	records, err := store.Records()
+	if err != nil {
+		return c.fail(exitFailed, "%v", err)
+	}
+	runner := &updater.Runner{
+		Engine:   updater.NewEngine(records, store.Clock(), rand.Uint64()),
+		Journal:  store,
+		WAN:      wan.Watch(ctx, log),
+		Commands: commands,
+		Log:      log,
+		Version:  version,
+		PID:      os.Getpid(),
+		Once:     once,
+		Publish:  func(b []byte) error { return replaceFile(filepath.Join(cfg.RunDir, statusName), b) },
+	}
+	if !once {
+		log.Info("wandns "+version+" started", "config", c.config)
+	}
+	status := runner.Run(ctx, cfg.accounts(agent()))
+	if once {
+		return c.verdict(status)
+	}
+	log.Info("wandns stopped")
+	return exitDone
+}
+
+// startHint adds what to do about another daemon.
+func startHint(err error) error {
+	if errors.Is(err, persist.ErrInUse) || errors.Is(err, errRunning) {
+		return errors.Join(errors.New("it is running already; use: wandns update"), err)
+	}
+	return err
+}
+
+// reload replaces the configuration at each SIGHUP. One with mistakes leaves
+// everything as it is.
+func (c *cli) reload(ctx context.Context, old *config, commands chan<- updater.Command, log *slog.Logger, level *slog.LevelVar, services *atomic.Pointer[[]string]) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+		}
+		command := updater.Command{Event: updater.Poke{}}
+		cfg, err := loadConfig(c.config)
+		if err != nil {
+			explain(c.stderr, err)
+			log.Error("the configuration was not reloaded, the one before stays in force")
+			command = updater.Command{Event: updater.Tick{}, Problem: "the configuration in force is not the one in " + c.config + ", which has mistakes; run: wandns check"}
+		} else {
+			if cfg.StateDir != old.StateDir || cfg.RunDir != old.RunDir {
+				log.Warn("state_dir and run_dir change with the next start only")
+			}
+			level.Set(cfg.LogLevel)
+			services.Store(cfg.names())
+			command.With = cfg.accounts(agent())
+			log.Info("configuration reloaded")
+		}
+		select {
+		case commands <- command:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *config) names() *[]string {
+	names := []string{}
+	for _, s := range c.Services {
+		names = append(names, s.Name)
+	}
+	return &names
+}
+
+// verdict is the exit code of a single pass.
+func (c *cli) verdict(st updater.Status) int {
+	code := exitDone
+	for _, s := range st.Services {
+		switch s.State {
+		case updater.OK, updater.Disabled:
+			continue
+		case updater.NeedsUser:
+			code = max(code, exitRefused)
+		default:
+			code = max(code, exitFailed)
+		}
+		c.fail(code, "%s: %s", s.Name, s.Reason)
+	}
+	return code
+}
+
+// oneBundle keeps crypto/x509 from reading every certificate twice: OpenWrt's
+// bundle lies in the directory that it would read as well.
+func oneBundle() {
+	if _, err := os.Stat("/etc/ssl/certs/ca-certificates.crt"); err == nil && os.Getenv("SSL_CERT_DIR") == "" {
+		os.Setenv("SSL_CERT_DIR", "/nonexistent")
+	}
+}
+
+// replaceFile replaces a file of run_dir, which is in memory: no fsync.
+func replaceFile(path string, b []byte) error {
+	temp := path + ".tmp"
+	if err := os.WriteFile(temp, b, 0o644); err != nil { //nolint:gosec // for everybody to read
+		return err
+	}
+	return os.Rename(temp, path)
+}

@@ -1,0 +1,178 @@
+// Command wandns keeps DNS names pointing at a router whose address changes.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"wandns/updater"
+)
+
+// Set by the linker; see the Makefile.
+//
+//nolint:gochecknoglobals // -ldflags -X can only set package variables
+var (
+	version = "0.0.0-dev"
+	commit  = "unknown"
+	contact = "packager@wandns.invalid"
+)
+
+// Exit codes, as the contract has them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitConfig      = 3
+	exitRefused     = 4
+	exitUnconfirmed = 5
+)
+
+// verb is a command of the program.
+type verb struct {
+	name, args, help string
+	// setup declares the verb's flags and returns what runs it with the
+	// arguments that are left.
+	setup func(*flag.FlagSet) func(c *cli, args []string) int
+}
+
+// cli is what every verb gets.
+type cli struct {
+	config         string // --config
+	configGiven    bool
+	stdout, stderr io.Writer
+}
+
+func verbs() []verb {
+	return []verb{
+		{"run", "", "keep the names up to date until told to stop", setupRun},
+		{"check", "", "say what is wrong with the configuration, or print it as it is understood", setupCheck},
+		{"status", "", "show what is published, what is wanted and what is wrong", setupStatus},
+		{"update", "[SERVICE...]", "ask the running daemon to act now", setupUpdate},
+		{"resume", "SERVICE", "tell the daemon that what blocked a service is mended", setupResume},
+		{"wan", "", "show the router's addresses and which of them can be published", setupWAN},
+		{"providers", "[NAME]", "list the providers, or the configuration keys of one", setupProviders},
+		{"version", "", "print the version", setupVersion},
+	}
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		usage(stderr)
+		return exitUsage
+	}
+	switch args[0] {
+	case "help", "--help", "-help", "-h":
+		usage(stdout)
+		return exitDone
+	case "--version", "-version":
+		args = []string{"version"}
+	}
+	var names []string
+	for _, v := range verbs() {
+		if v.name == args[0] {
+			return v.run(&cli{stdout: stdout, stderr: stderr}, args[1:])
+		}
+		names = append(names, v.name)
+	}
+	hint := "run: wandns help"
+	if s := closest(args[0], names); s != "" {
+		hint = "did you mean: wandns " + s
+	}
+	fmt.Fprintf(stderr, "wandns: there is no verb %q; %s\n", args[0], hint)
+	return exitUsage
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintf(w, "wandns %s keeps DNS names pointing at a router whose address changes.\n\nUsage: wandns VERB [--config FILE] ...\n\n", version)
+	for _, v := range verbs() {
+		fmt.Fprintf(w, "  %-22s %s\n", strings.TrimSpace(v.name+" "+v.args), v.help)
+	}
+	fmt.Fprintf(w, "\nThe configuration is %s unless --config names another file.\nwandns VERB --help tells more about a verb.\n", defaultConfig)
+}
+
+func (v verb) run(c *cli, args []string) int {
+	flags := flag.NewFlagSet("wandns "+v.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&c.config, "config", defaultConfig, "read the configuration from `FILE`")
+	do := v.setup(flags)
+	rest, err := parse(flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(c.stdout, "Usage: wandns %s\n\n%s.\n\n", strings.TrimSpace(v.name+" [options] "+v.args), strings.ToUpper(v.help[:1])+v.help[1:])
+		flags.SetOutput(c.stdout)
+		flags.PrintDefaults()
+		return exitDone
+	case err != nil:
+		fmt.Fprintf(c.stderr, "wandns %s: %v; run: wandns %s --help\n", v.name, err, v.name)
+		return exitUsage
+	}
+	flags.Visit(func(f *flag.Flag) { c.configGiven = c.configGiven || f.Name == "config" })
+	if v.args == "" && len(rest) > 0 {
+		fmt.Fprintf(c.stderr, "wandns %s: %q is one argument too many; run: wandns %s --help\n", v.name, rest[0], v.name)
+		return exitUsage
+	}
+	return do(c, rest)
+}
+
+// parse lets options stand before, between and after the arguments.
+func parse(flags *flag.FlagSet, args []string) ([]string, error) {
+	var rest []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		args = flags.Args()
+		if len(args) == 0 {
+			return rest, nil
+		}
+		rest, args = append(rest, args[0]), args[1:]
+	}
+}
+
+// load reads the configuration; where that fails it says why and how to exit.
+func (c *cli) load() (*config, int) {
+	cfg, err := loadConfig(c.config)
+	if err != nil {
+		explain(c.stderr, err)
+		return nil, exitConfig
+	}
+	return cfg, exitDone
+}
+
+// fail prints one line for a person.
+func (c *cli) fail(code int, format string, args ...any) int {
+	fmt.Fprintf(c.stderr, "wandns: "+format+"\n", args...)
+	return code
+}
+
+func agent() updater.Agent {
+	return updater.Agent{Version: version, Model: runtime.GOARCH, Contact: contact}
+}
+
+func setupVersion(*flag.FlagSet) func(*cli, []string) int {
+	return func(c *cli, _ []string) int {
+		fmt.Fprintf(c.stdout, "wandns %s, commit %s, %s %s/%s\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return exitDone
+	}
+}
+
+func setupCheck(*flag.FlagSet) func(*cli, []string) int {
+	return func(c *cli, _ []string) int {
+		cfg, code := c.load()
+		if cfg == nil {
+			return code
+		}
+		fmt.Fprint(c.stdout, cfg)
+		for _, w := range cfg.Warnings {
+			fmt.Fprintln(c.stderr, "wandns: "+w)
+		}
+		return exitDone
+	}
+}

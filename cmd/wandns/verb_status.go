@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"wandns/updater"
+)
+
+const statusName = "status.json"
+
+func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
+	asJSON := flags.Bool("json", false, "print run_dir/status.json")
+	return func(c *cli, _ []string) int {
+		path := filepath.Join(c.runDir(), statusName)
+		b, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return c.fail(exitFailed, "there is no status, since no daemon has run here; start it with: wandns run --config %s", c.config)
+		}
+		if err != nil {
+			return c.fail(exitFailed, "the status could not be read: %v", err)
+		}
+		if *asJSON {
+			fmt.Fprint(c.stdout, string(b))
+			return exitDone
+		}
+		var st updater.Status
+		if err := json.Unmarshal(b, &st); err != nil {
+			return c.fail(exitFailed, "%s is not a status (%v); restart the daemon", path, err)
+		}
+		c.printStatus(st, time.Now())
+		if !alive(st.PID) {
+			return c.fail(exitFailed, "the daemon is not running; this is what it last wrote. Start it with: wandns run --config %s", c.config)
+		}
+		return exitDone
+	}
+}
+
+func (c *cli) printStatus(st updater.Status, now time.Time) {
+	fmt.Fprintf(c.stdout, "wandns %s, process %d\n", st.Version, st.PID)
+	for _, p := range st.Problems {
+		fmt.Fprintf(c.stdout, "PROBLEM  %s\n", p)
+	}
+	for _, w := range st.WAN {
+		var holds []string
+		if w.Default4 {
+			holds = append(holds, "IPv4")
+		}
+		if w.Default6 {
+			holds = append(holds, "IPv6")
+		}
+		var addrs []string
+		for _, a := range append(w.IPv4, w.IPv6...) {
+			addrs = append(addrs, a.String())
+		}
+		line := fmt.Sprintf("WAN      %s: %s", w.Device, strings.Join(addrs, ", "))
+		if len(holds) > 0 {
+			line += "; default route for " + strings.Join(holds, " and ")
+		}
+		fmt.Fprintln(c.stdout, line)
+	}
+	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "\nSERVICE\tSTATE\tHOSTNAME\tTYPE\tPUBLISHED\tWANTED\tSINCE\n")
+	for _, s := range st.Services {
+		if len(s.Records) == 0 {
+			fmt.Fprintf(t, "%s\t%s\t\t\t\t\t\n", s.Name, s.State)
+		}
+		for i, r := range s.Records {
+			name, state := s.Name, string(s.State)
+			if i > 0 {
+				name, state = "", ""
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, state, r.Hostname, r.Type, dash(r.Published), dash(r.Wanted), ago(r.Since, now))
+		}
+	}
+	t.Flush()
+	for _, s := range st.Services {
+		if s.Reason == "" {
+			continue
+		}
+		fmt.Fprintf(c.stdout, "\n%s is %s: %s", s.Name, s.State, s.Reason)
+		if s.Next != "" {
+			fmt.Fprintf(c.stdout, " (next at %s)", s.Next)
+		}
+		fmt.Fprintln(c.stdout)
+	}
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// ago is how long ago an RFC 3339 time was, in its largest unit.
+func ago(since string, now time.Time) string {
+	t, err := time.Parse(time.RFC3339, since)
+	if err != nil {
+		return "-"
+	}
+	switch d := now.Sub(t); {
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", d/time.Hour)
+	default:
+		return fmt.Sprintf("%d days ago", d/(24*time.Hour))
+	}
+}
+
+// alive reports whether a process exists; one of another user does.
+func alive(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return pid > 0 && (err == nil || errors.Is(err, syscall.EPERM))
+}
+
+// runDir is the configured directory, or the default where the configuration
+// cannot be read: status needs no privileges.
+func (c *cli) runDir() string {
+	if cfg, err := loadConfig(c.config); err == nil {
+		return cfg.RunDir
+	}
+	return defaultRunDir
+}

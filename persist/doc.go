@@ -1,0 +1,16 @@
+// Package persist keeps what must survive a power cut, on any flash.
+//
+// A [Store] is a bbolt database in memory. [Store.Save] publishes it as
+// DIR/state.db: the whole database into a temporary file, fsync, rename,
+// fsync of the directory. A reader sees the old file or the new one, never
+// half of one, and the mmap that bbolt needs (which jffs2 refuses) happens in
+// memory only. Bbolt's own tool reads the published file.
+//
+// After bbolt's pages comes a trailer: eight bytes naming the format and the
+// SHA-256 of all before it. A file that is cut, flipped, foreign or of an
+// unknown format is recognised before bbolt maps it, since a damaged page can
+// crash a process that does. A damaged file is set aside as state.db.bad, and
+// the store starts empty and says so.
+//
+// This package knows bbolt and files. It does not know what a record means.
+package persist

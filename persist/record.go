@@ -1,0 +1,47 @@
+package persist
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Record is what one service must remember. The zero value is a service that
+// never did anything.
+type Record struct {
+	// Account identifies whose names these are. Addresses confirmed for
+	// another account say nothing about this one.
+	Account string `json:"account"`
+	// Config identifies the configuration that Blocked and Host.Refused
+	// belong to; they end when it changes.
+	Config string `json:"config"`
+
+	Blocked   string    `json:"blocked,omitempty"`   // why the user must act; empty if nothing
+	NotBefore time.Time `json:"notBefore,omitzero"`  // no request earlier than this
+	Waiting   string    `json:"waiting,omitempty"`   // why NotBefore
+	Failures  int       `json:"failures,omitempty"`  // in a row
+	Answer    string    `json:"answer,omitempty"`    // the provider's last, shortened, without secrets
+	Error     string    `json:"error,omitempty"`     // the last fault since something was confirmed
+	Sent      int       `json:"sent,omitempty"`      // requests ever
+	Day       string    `json:"day,omitempty"`       // UTC date that SentToday counts
+	SentToday int       `json:"sentToday,omitempty"` // requests on Day
+
+	Hosts  map[string]Host `json:"hosts,omitempty"`
+	Intent *Intent         `json:"intent,omitempty"` // a request whose outcome is not known
+}
+
+// Host is what is known of one name at the provider.
+type Host struct {
+	V4      netip.Addr `json:"v4,omitzero"` // confirmed by the provider
+	V6      netip.Addr `json:"v6,omitzero"`
+	Since4  time.Time  `json:"since4,omitzero"`
+	Since6  time.Time  `json:"since6,omitzero"`
+	Refused string     `json:"refused,omitempty"` // why the user must act for this name
+}
+
+// Intent is a request that is about to leave.
+type Intent struct {
+	At    time.Time  `json:"at"`
+	Hosts []string   `json:"hosts"`
+	V4    netip.Addr `json:"v4,omitzero"`
+	V6    netip.Addr `json:"v6,omitzero"`
+}

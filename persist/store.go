@@ -1,0 +1,301 @@
+package persist
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+)
+
+// Errors of Open, to be told apart with errors.Is.
+var (
+	// ErrInUse means that another process has the directory open.
+	ErrInUse = errors.New("in use by another wandns")
+	// ErrNewer means that a later version of wandns wrote the file. It is
+	// left as it is.
+	ErrNewer = errors.New("written by a newer version of wandns")
+)
+
+const (
+	fileName = "state.db"
+	badName  = "state.db.bad"
+	tempName = "state.db.tmp"
+
+	magic   = "wandns\n" // the trailer's first seven bytes
+	version = 1          // its eighth
+	trailer = len(magic) + 1 + sha256.Size
+	maxSize = 1 << 20
+)
+
+//nolint:gochecknoglobals // bucket and key names; bbolt takes bytes
+var (
+	metaBucket    = []byte("meta")
+	clockKey      = []byte("clock")
+	serviceBucket = []byte("services")
+)
+
+// Store holds the records of all services. One process at a time has a
+// directory open; the methods are for one goroutine.
+type Store struct {
+	dir     string
+	lock    *os.File // the directory, flocked; nil if it could not be opened
+	db      *bbolt.DB
+	clock   time.Time
+	trouble error
+}
+
+// Open opens or starts the store in dir, which is created with mode 0700.
+//
+// Only ErrInUse and ErrNewer are errors. Whatever else is wrong with the
+// directory or the file leaves a store that works in memory, and Trouble.
+func Open(dir string) (*Store, error) {
+	s := &Store{dir: dir}
+	if err := s.openDir(); err != nil {
+		return nil, err
+	}
+	pages, err := s.load()
+	if errors.Is(err, ErrNewer) {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err == nil {
+		err = s.openPages(pages)
+	}
+	if err != nil {
+		s.trouble = s.setAside(err)
+		err = s.openPages(nil)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start an empty state: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) openDir() error {
+	err := os.MkdirAll(s.dir, 0o700)
+	if err == nil {
+		s.lock, err = os.Open(s.dir)
+	}
+	if err != nil {
+		s.trouble = fmt.Errorf("nothing will survive a reboot: %w; make state_dir a writable directory", err)
+		return nil
+	}
+	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return errors.Join(fmt.Errorf("%s is %w", s.dir, ErrInUse), s.lock.Close())
+	}
+	return nil
+}
+
+// load returns the published pages, or nil if there are none yet.
+func (s *Store) load() ([]byte, error) {
+	if s.lock == nil {
+		return nil, nil
+	}
+	f, err := os.Open(filepath.Join(s.dir, fileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return open(b)
+}
+
+// seal appends the trailer to bbolt's pages.
+func seal(pages []byte) []byte { return sealAs(pages, version) }
+
+func sealAs(pages []byte, version byte) []byte {
+	pages = append(append(pages, magic...), version)
+	sum := sha256.Sum256(pages)
+	return append(pages, sum[:]...)
+}
+
+// open returns the pages of a sealed file.
+func open(b []byte) ([]byte, error) {
+	pages := len(b) - trailer
+	if pages <= 0 || len(b) > maxSize || string(b[pages:pages+len(magic)]) != magic {
+		return nil, errors.New("not a complete wandns state")
+	}
+	signed := b[:len(b)-sha256.Size]
+	if sha256.Sum256(signed) != [sha256.Size]byte(b[len(signed):]) {
+		return nil, errors.New("damaged: the checksum does not match")
+	}
+	if v := signed[len(signed)-1]; v > version {
+		return nil, fmt.Errorf("%s (format %d) is %w; install that version again", fileName, v, ErrNewer)
+	}
+	return b[:pages], nil
+}
+
+// setAside keeps a file that cannot be used where a person can look at it.
+func (s *Store) setAside(why error) error {
+	bad := filepath.Join(s.dir, badName)
+	if err := os.Rename(filepath.Join(s.dir, fileName), bad); err != nil {
+		return fmt.Errorf("%s cannot be used (%w) nor set aside: %w", fileName, why, err)
+	}
+	return fmt.Errorf("%s could not be used (%w); it is kept as %s and a new one was started", fileName, why, bad)
+}
+
+// openPages makes the live database from published pages, or an empty one.
+func (s *Store) openPages(pages []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // bbolt panics on pages that make no sense
+			err = fmt.Errorf("damaged: %v", p)
+		}
+	}()
+	fd, err := unix.MemfdCreate("wandns-state", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("get memory for the state: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "memory")
+	if _, err := file.Write(pages); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	s.db, err = bbolt.Open("memory", 0o600, &bbolt.Options{
+		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return file, nil },
+		PageSize:     1024, // ten services fit in 11 KiB; the default is the kernel's, up to 64 KiB
+		NoSync:       true,
+		NoStatistics: true,
+		FreelistType: bbolt.FreelistArrayType,
+	})
+	if err != nil {
+		return err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucketIfNotExists(metaBucket)
+		if err != nil {
+			return err
+		}
+		if v := meta.Get(clockKey); v != nil {
+			if s.clock, err = time.Parse(time.RFC3339, string(v)); err != nil {
+				return fmt.Errorf("damaged: %w", err)
+			}
+		}
+		_, err = tx.CreateBucketIfNotExists(serviceBucket)
+		return err
+	})
+	if err == nil {
+		_, err = s.Records()
+	}
+	if err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
+}
+
+// Trouble says why the store is not as durable or as complete as it should
+// be, in a sentence; nil if it is.
+func (s *Store) Trouble() error { return s.trouble }
+
+// Clock is the latest wall-clock time that was saved.
+func (s *Store) Clock() time.Time { return s.clock }
+
+// Records returns every service's record by name.
+func (s *Store) Records() (map[string]Record, error) {
+	records := map[string]Record{}
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(serviceBucket).ForEach(func(name, v []byte) error {
+			var r Record
+			if err := json.Unmarshal(v, &r); err != nil {
+				return fmt.Errorf("read the state of %s: %w", name, err)
+			}
+			records[string(name)] = r
+			return nil
+		})
+	})
+	return records, err
+}
+
+// Save stores records by name, leaves the others as they are, and returns
+// when everything is durable. After an error it holds in memory at least, and
+// the next Save publishes it.
+func (s *Store) Save(now time.Time, records map[string]Record) error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		if now.After(s.clock) {
+			s.clock = now
+		}
+		if err := tx.Bucket(metaBucket).Put(clockKey, s.clock.UTC().AppendFormat(nil, time.RFC3339)); err != nil {
+			return err
+		}
+		for name, r := range records {
+			v, err := json.Marshal(r)
+			if err != nil {
+				return err
+			}
+			if err := tx.Bucket(serviceBucket).Put([]byte(name), v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.publish()
+	}
+	if err != nil {
+		return fmt.Errorf("keep the state: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) publish() error {
+	var pages bytes.Buffer
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		_, err := tx.WriteTo(&pages)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	temp := filepath.Join(s.dir, tempName)
+	if err := writeSynced(temp, seal(pages.Bytes())); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, filepath.Join(s.dir, fileName)); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
+}
+
+func writeSynced(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Close releases the directory. Everything that Save returned for is on flash.
+func (s *Store) Close() error {
+	var err error
+	if s.db != nil {
+		err = s.db.Close()
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
+}

@@ -1,0 +1,220 @@
+package persist
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+func sample(n int) Record {
+	return Record{
+		Account: "a", Config: "c", Blocked: "stop", NotBefore: time.Unix(1_800_000_000, 0).UTC(), Sent: n,
+		Hosts:  map[string]Host{"home.example.com": {V4: netip.MustParseAddr("84.0.0.2"), V6: netip.MustParseAddr("2a00:1:2:3::1")}},
+		Intent: &Intent{At: time.Unix(1_790_000_000, 0).UTC(), Hosts: []string{"home.example.com"}, V4: netip.MustParseAddr("84.0.0.3")},
+	}
+}
+
+func mustOpen(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func mustSave(t *testing.T, s *Store, records map[string]Record) {
+	t.Helper()
+	if err := s.Save(time.Unix(1_795_000_000, 0), records); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatIsSavedIsThereAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "yet")
+	s := mustOpen(t, dir)
+	mustSave(t, s, map[string]Record{"home": sample(1)})
+	mustSave(t, s, map[string]Record{"home": sample(2), "work": {}})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s = mustOpen(t, dir)
+	got, err := s.Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]Record{"home": sample(2), "work": {}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("records = %+v, want %+v", got, want)
+	}
+	if s.Trouble() != nil || s.Clock().Unix() != 1_795_000_000 {
+		t.Errorf("trouble = %v, clock = %v", s.Trouble(), s.Clock())
+	}
+	info, err := os.Stat(filepath.Join(dir, fileName))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("state.db: %v, %v; want mode 0600", info, err)
+	}
+}
+
+func TestOneProcessPerDirectory(t *testing.T) {
+	dir := t.TempDir()
+	mustOpen(t, dir)
+	if _, err := Open(dir); !errors.Is(err, ErrInUse) {
+		t.Errorf("second Open: %v, want ErrInUse", err)
+	}
+}
+
+func TestBboltReadsThePublishedFile(t *testing.T) {
+	dir := t.TempDir()
+	mustSave(t, mustOpen(t, dir), map[string]Record{"home": sample(1)})
+	db, err := bbolt.Open(filepath.Join(dir, fileName), 0o400, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.View(func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			t.Error(err)
+		}
+		if v := tx.Bucket(serviceBucket).Get([]byte("home")); v == nil {
+			t.Error("no record of home")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTenServicesStaySmall(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	for i := range 300 { // free pages must not add up
+		mustSave(t, s, map[string]Record{fmt.Sprintf("service%d", i%10): sample(i)})
+	}
+	info, err := os.Stat(filepath.Join(dir, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("state.db of ten services: %d bytes", info.Size())
+	if info.Size() > 16<<10 {
+		t.Errorf("state.db has %d bytes, want at most 16 KiB", info.Size())
+	}
+}
+
+func TestDamageIsSetAside(t *testing.T) {
+	origin := t.TempDir()
+	s := mustOpen(t, origin)
+	mustSave(t, s, map[string]Record{"home": sample(1)})
+	good, err := os.ReadFile(filepath.Join(origin, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flip := func(at int) []byte {
+		b := append([]byte(nil), good...)
+		b[at] ^= 0x10
+		return b
+	}
+	cases := map[string][]byte{
+		"empty":                {},
+		"foreign":              []byte("config service 'home'\n"),
+		"cut in half":          good[:len(good)/2],
+		"without its trailer":  good[:len(good)-trailer],
+		"last byte missing":    good[:len(good)-1],
+		"longer than possible": make([]byte, maxSize+10),
+		"pages make no sense":  seal(make([]byte, 4096)),
+		"huge and sealed":      seal(make([]byte, maxSize)),
+	}
+	for at := 0; at < len(good); at += 97 {
+		cases[fmt.Sprintf("bit flipped in byte %d", at)] = flip(at)
+	}
+	for name, b := range cases {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, fileName), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(dir)
+		if err != nil {
+			t.Errorf("%s: Open: %v", name, err)
+			continue
+		}
+		if s.Trouble() == nil {
+			t.Errorf("%s: no trouble reported", name)
+		}
+		if r, err := s.Records(); len(r) != 0 || err != nil {
+			t.Errorf("%s: records %v, %v", name, r, err)
+		}
+		if kept, err := os.ReadFile(filepath.Join(dir, badName)); err != nil || len(kept) != len(b) {
+			t.Errorf("%s: not kept: %v", name, err)
+		}
+		mustSave(t, s, map[string]Record{"home": {}})
+		s.Close()
+		if s = mustOpen(t, dir); s.Trouble() != nil {
+			t.Errorf("%s: trouble after a new start: %v", name, s.Trouble())
+		}
+	}
+}
+
+func TestNewerFormatIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, fileName)
+	newer := sealAs([]byte("future"), version+1)
+	if err := os.WriteFile(path, newer, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); !errors.Is(err, ErrNewer) {
+		t.Fatalf("Open: %v, want ErrNewer", err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != string(newer) {
+		t.Errorf("the newer file was touched: %v", err)
+	}
+}
+
+func TestDirectoryThatCannotBeUsed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, filepath.Join(file, "below"))
+	if s.Trouble() == nil {
+		t.Error("no trouble reported")
+	}
+	if err := s.Save(time.Now(), map[string]Record{"home": sample(1)}); err == nil {
+		t.Error("Save said it was durable")
+	}
+	if r, err := s.Records(); err != nil || len(r) != 1 {
+		t.Errorf("in memory: %v, %v", r, err)
+	}
+}
+
+func TestLeftoverOfACrashIsHarmless(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, tempName), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, dir)
+	mustSave(t, s, map[string]Record{"home": sample(1)})
+	if _, err := os.Stat(filepath.Join(dir, tempName)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the temporary file is still there: %v", err)
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(seal(make([]byte, 4096)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		pages, err := open(b)
+		if (err == nil) != (pages != nil) {
+			t.Errorf("pages %d bytes, error %v", len(pages), err)
+		}
+	})
+}

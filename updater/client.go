@@ -1,0 +1,220 @@
+package updater
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limits of one request.
+const (
+	requestTimeout = 30 * time.Second
+	maxBody        = 64 << 10
+	maxRedirects   = 3
+)
+
+// Client makes every request of the program. It sends credentials to nobody
+// but the host of the request, over verified TLS where the URL says https.
+type Client struct {
+	http func() (*http.Client, error) // made, and certificates read, when first needed
+}
+
+// ClientConfig says how requests leave.
+type ClientConfig struct {
+	Device string // leave by this device; empty: as the kernel routes
+	CAFile string // PEM file of a certificate authority to trust besides the system's
+	// Dial replaces the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// NewClient makes a client. Connections are not kept: there are minutes to
+// months between two requests, and an idle connection costs timers.
+func NewClient(c ClientConfig) *Client {
+	return &Client{sync.OnceValues(func() (*http.Client, error) {
+		roots, err := loadRoots(c.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		dial := c.Dial
+		if dial == nil {
+			dial = (&net.Dialer{Timeout: 15 * time.Second, Control: bindTo(c.Device)}).DialContext
+		}
+		return &http.Client{
+			Timeout:       requestTimeout,
+			CheckRedirect: sameServer,
+			Transport: &http.Transport{
+				DialContext:            dial,
+				TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+				TLSHandshakeTimeout:    15 * time.Second,
+				DisableKeepAlives:      true,
+				DisableCompression:     true, // maxBody bounds what arrives, so nothing may unfold
+				MaxResponseHeaderBytes: maxBody,
+			},
+		}, nil
+	})}
+}
+
+// loadRoots returns the authorities to trust; nil stands for the system's,
+// which crypto/x509 reads when it verifies the first certificate.
+func loadRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // tls.Config's own convention
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read ca_file: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file %s holds no certificate in PEM form", file)
+	}
+	return pool, nil
+}
+
+// bindTo makes sockets leave by a device (SO_BINDTODEVICE, free for everybody
+// since Linux 5.7). A loopback server is reached as ever.
+func bindTo(device string) func(network, address string, c syscall.RawConn) error {
+	return func(_, address string, c syscall.RawConn) error {
+		if to, err := netip.ParseAddrPort(address); device == "" || err == nil && to.Addr().Unmap().IsLoopback() {
+			return nil
+		}
+		var bindErr error
+		err := c.Control(func(fd uintptr) { bindErr = unix.BindToDevice(int(fd), device) })
+		if err = errors.Join(err, bindErr); err != nil {
+			return fmt.Errorf("leave by device %s: %w", device, err)
+		}
+		return nil
+	}
+}
+
+// errRedirect is a redirect that is not followed.
+type errRedirect struct{ why string }
+
+func (e errRedirect) Error() string { return e.why }
+
+func sameServer(req *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	switch {
+	case len(via) > maxRedirects:
+		return errRedirect{"it redirects in a circle"}
+	case req.URL.Scheme != first.Scheme && req.URL.Scheme != "https":
+		return errRedirect{"it redirects to an unencrypted page"}
+	case req.URL.Hostname() != first.Hostname() || req.URL.Scheme == first.Scheme && req.URL.Port() != first.Port():
+		return errRedirect{fmt.Sprintf("it redirects to %q, perhaps a login page of the network", req.URL.Hostname())}
+	}
+	return nil
+}
+
+// Answer is what a server said.
+type Answer struct {
+	Status     int
+	Body       string
+	RetryAfter time.Duration // 0 if it did not say
+}
+
+// Do makes a request. An error is always a *Fault, and says nothing of the
+// URL but its host.
+func (c *Client) Do(req *http.Request) (Answer, error) {
+	client, err := c.http()
+	if err != nil {
+		return Answer{}, &Fault{Kind: Transient, Detail: Excerpt(err.Error()), Next: "correct ca_file"}
+	}
+	var left atomic.Bool // the request has left
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { left.Store(true) }}
+	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	if err != nil {
+		return Answer{}, classify(req, err, left.Load())
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return Answer{}, classify(req, err, true)
+	}
+	if len(body) > maxBody {
+		return Answer{}, &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s answered with more than %d KiB, which is no answer to an update", req.URL.Host, maxBody>>10)}
+	}
+	return Answer{resp.StatusCode, string(body), retryAfter(resp.Header.Get("Retry-After"))}, nil
+}
+
+// retryAfter reads RFC 9110, section 10.2.3: seconds or a date.
+func retryAfter(v string) time.Duration {
+	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
+		return min(time.Duration(s)*time.Second, longest)
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return min(max(time.Until(t), 0), longest)
+	}
+	return 0
+}
+
+// classify turns an error of net/http into a Fault. Such errors print the
+// URL, so only their inner one is quoted.
+func classify(req *http.Request, err error, left bool) error {
+	host := req.URL.Host
+	if cause := context.Cause(req.Context()); cause != nil {
+		return cause // the program stopped waiting
+	}
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	var redirect errRedirect
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	var wrongName x509.HostnameError
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &redirect):
+		return &Fault{Kind: Transient, Detail: fmt.Sprintf("a redirect of %s was not followed: %s", host, redirect.why), Next: "check server and the network's own login page"}
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && clockIsWrong(time.Now()):
+		return &Fault{Kind: Clock, Detail: fmt.Sprintf("the certificate of %s cannot be judged, since this router's clock is wrong", host)}
+	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &wrongName):
+		return &Fault{Kind: Transient, Detail: fmt.Sprintf("%s could not prove who it is (%s), so nothing was sent", host, Excerpt(err.Error())), Next: "check the clock, ca-bundle and ca_file"}
+	case errors.As(err, &dns):
+		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s was not found in the DNS (%s)", dns.Name, Excerpt(dns.Err)), Next: "check the router's own DNS"}
+	case left && errors.As(err, &timeout) && timeout.Timeout():
+		return &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s did not answer within %d seconds; the update may have landed", host, requestTimeout/time.Second)}
+	case left:
+		return &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("the connection to %s broke before the answer was complete (%s); the update may have landed", host, Excerpt(err.Error()))}
+	}
+	return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not be reached (%s)", host, Excerpt(err.Error()))}
+}
+
+// clockIsWrong reports a time before this program was written: a router
+// without a battery starts there.
+func clockIsWrong(now time.Time) bool { return now.Year() < 2026 }
+
+// Excerpt makes foreign text fit for a line of log: printable, and short.
+func Excerpt(s string) string {
+	const most = 120
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == utf8.RuneError
+	}), " ")
+	if runes := []rune(s); len(runes) > most {
+		s = string(runes[:most]) + "…"
+	}
+	return s
+}

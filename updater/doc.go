@@ -1,0 +1,37 @@
+// Package updater decides what should be true of the user's names and makes
+// it true.
+//
+// One [Engine] takes every decision, one [Client] makes every request, one
+// [Runner] does all that has effects. Everything else is a value.
+//
+//  1. The kernel speaks; package wan reads everything anew and compares.
+//  2. A different state goes to Engine.Step, which compares what is wanted
+//     with what the provider confirmed, per service.
+//  3. For each job the journal (package persist) records the intent durably;
+//     only then does the request leave. One at a time per account.
+//  4. The answer becomes a [Result] per name or a [*Fault], which says what to
+//     do next and no more.
+//  5. Engine.Step takes it, the journal settles the intent, the status is
+//     published. If nothing is due there is no timer: everything sleeps.
+//
+// # The states of a service
+//
+//	             address            answer: good
+//	no-address ---------> sending ----------------> ok
+//	     ^                 |  ^  \                   |
+//	     | address gone    |  |   \ answer: stop     | other address
+//	     +-----------------+  |    v                 v
+//	                   time |  |  blocked          sending, or waiting
+//	                   up   |  |    | user acts    while it flaps
+//	                        |  v    v
+//	                       waiting, clock
+//
+// # What always holds
+//
+//   - At most one request per account is in flight.
+//   - No request leaves before the time that the last answer allows.
+//   - A blocked service is silent until its configuration changes or the user
+//     resumes it, over reboots too.
+//   - An address that the provider confirmed for a name is not sent again.
+//   - The next wake-up lies in the future, and there is none if nothing is due.
+package updater

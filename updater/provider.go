@@ -1,0 +1,100 @@
+package updater
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"time"
+
+	"wandns/wan"
+)
+
+// Provider publishes addresses. It is all that the daemon needs; whatever
+// else a provider offers is a small interface of its own.
+type Provider interface {
+	// Update asks the provider to publish the request's addresses for its
+	// names. It returns one Result per name, in the request's order, or a
+	// *Fault that concerns all of them.
+	Update(ctx context.Context, req Request) ([]Result, error)
+}
+
+// Request is what shall be published. At least one address is valid; the
+// other family is left alone.
+type Request struct {
+	Hosts  []string
+	V4, V6 netip.Addr
+}
+
+// Addr returns the request's address of one family.
+func (r Request) Addr(f wan.Family) netip.Addr {
+	if f == wan.IPv4 {
+		return r.V4
+	}
+	return r.V6
+}
+
+// Addrs returns the valid addresses joined with sep, IPv4 first.
+func (r Request) Addrs(sep string) string {
+	var list []string
+	for _, f := range wan.Families() {
+		if a := r.Addr(f); a.IsValid() {
+			list = append(list, a.String())
+		}
+	}
+	return strings.Join(list, sep)
+}
+
+// Result is the outcome for one name.
+type Result struct {
+	Host   string
+	V4, V6 netip.Addr // what the provider confirmed
+	Answer string     // its words
+	Fault  *Fault     // nil if everything that was sent is confirmed
+}
+
+// Spec describes a provider. Checks of the configuration, the help and the
+// redaction of secrets are derived from it.
+type Spec struct {
+	Name   string // in the configuration
+	Title  string // for people
+	URL    string // where one gets an account
+	Fields []Field
+	Limits Limits
+	// CheckHost explains what is wrong with a name, in the words of a
+	// configuration error; it returns "" for a good one.
+	CheckHost func(host string) string
+	New       func(Settings) Provider
+}
+
+// Field is a provider's own configuration key.
+type Field struct {
+	Name     string
+	Help     string
+	Example  string
+	Required bool
+	Secret   bool // never printed; KEY_file may hold it instead
+	Identity bool // tells one account from another
+	// Check explains what is wrong with a value; nil accepts any.
+	Check func(value string) string
+}
+
+// Limits are a provider's rules for well-behaved clients.
+type Limits struct {
+	Floor           time.Duration // the least time between two requests
+	HostsPerRequest int           // 0 for any number
+}
+
+// Settings are what a provider is made from.
+type Settings struct {
+	Values map[string]string // of Spec.Fields
+	Server string            // scheme and authority in place of the provider's own
+	Agent  Agent
+	Client *Client
+}
+
+// Agent names this program to providers that want to know it.
+type Agent struct {
+	Version string // of wandns
+	Model   string // what it runs on
+	Contact string // the packager's e-mail address
+}

@@ -1,0 +1,307 @@
+package updater
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"wandns/persist"
+	"wandns/wan"
+)
+
+// Journal keeps records durably; package persist has one.
+type Journal interface {
+	// Save returns when the records will survive a power cut, or why not.
+	Save(now time.Time, records map[string]persist.Record) error
+	// Trouble says what is wrong with the journal since it was opened.
+	Trouble() error
+}
+
+// Account is a service with what carries its requests.
+type Account struct {
+	Service
+	Provider Provider
+	Secrets  []string // never to be shown, whoever says them
+}
+
+// Command asks the running daemon for something.
+type Command struct {
+	Event Event          // Poke, Resume or Configure
+	With  []Account      // for Configure: the new services
+	Reply chan<- []Reply // receives one reply per service; nil to be told nothing
+	// Problem is what the user should know about the configuration, until
+	// the next Configure.
+	Problem string
+}
+
+// Reply says what a service will do.
+type Reply struct {
+	Service string `json:"service"`
+	Outlook string `json:"outlook"`
+}
+
+// Runner is the shell around the engine: its only goroutines, timers, journal
+// calls and provider calls.
+type Runner struct {
+	Engine   *Engine
+	Journal  Journal
+	WAN      <-chan wan.State
+	Commands <-chan Command
+	Log      *slog.Logger
+	Version  string
+	PID      int
+	// Publish stores the status: JSON, only called when it changed.
+	Publish func([]byte) error
+	// Once ends the run when nothing is due at this moment.
+	Once bool
+
+	accounts map[string]Account
+	done     chan Done
+	running  int
+	wake     time.Time
+	shown    []byte
+	before   map[string]ServiceStatus
+	warned   map[string]string // the last trouble logged, by service
+	trouble  string            // with the journal
+	problem  string            // with the configuration
+}
+
+// once bounds the waits that a single pass sits out.
+const once = 10 * time.Second
+
+// grace is how long a request in flight may take once the daemon must stop.
+const grace = 4 * time.Second
+
+// Run works for accounts until ctx is done. A request in flight is then
+// finished, or given up after a few seconds; its outcome is recorded.
+func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
+	r.done = make(chan Done)
+	r.before, r.warned = map[string]ServiceStatus{}, map[string]string{}
+	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+
+	if err := r.Journal.Trouble(); err != nil {
+		r.trouble = err.Error()
+		r.Log.Error(r.trouble)
+	}
+	timer := time.NewTimer(0)
+	timer.Stop()
+	defer timer.Stop()
+	step := func(ev Event) {
+		now := time.Now()
+		r.step(jobs, now, ev)
+		if r.wake.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(r.wake.Sub(now))
+		}
+	}
+
+	step(r.configure(accounts))
+	stop, states := ctx.Done(), r.WAN
+	stopping, seen := false, false
+	var giveUp <-chan time.Time
+	for {
+		select {
+		case s, ok := <-states:
+			if !ok {
+				states = nil
+				continue
+			}
+			seen = true
+			step(Seen{s})
+		case d := <-r.done:
+			r.running--
+			step(d)
+		case c := <-r.Commands:
+			if c.With != nil {
+				c.Event, r.problem = r.configure(c.With), ""
+			}
+			if c.Problem != "" {
+				r.problem = c.Problem
+			}
+			step(c.Event)
+			r.reply(c)
+		case <-timer.C:
+			step(Tick{})
+		case <-giveUp:
+			cancel()
+		case <-stop:
+			stopping, stop, states = true, nil, nil
+			step(Stop{})
+			giveUp = time.After(grace)
+		}
+		if r.running == 0 && (stopping || r.Once && seen && r.idle()) {
+			return r.status(time.Now())
+		}
+	}
+}
+
+// idle reports that nothing will happen soon.
+func (r *Runner) idle() bool { return r.wake.IsZero() || time.Until(r.wake) > once }
+
+func (r *Runner) configure(accounts []Account) Event {
+	r.accounts = map[string]Account{}
+	var services []Service
+	for _, a := range accounts {
+		r.accounts[a.Name] = a
+		services = append(services, a.Service)
+	}
+	return Configure{services}
+}
+
+// step lets the engine decide and carries out what it decided.
+func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
+	plan := r.Engine.Step(now, ev)
+	r.wake = plan.Wake
+	if len(plan.Save) > 0 {
+		r.save(now, plan.Save)
+	}
+	for _, job := range plan.Jobs {
+		r.running++
+		go r.work(ctx, job, r.accounts[job.Service])
+	}
+	r.report(now)
+}
+
+func (r *Runner) save(now time.Time, records map[string]persist.Record) {
+	trouble := ""
+	if err := r.Journal.Save(now, records); err != nil {
+		trouble = fmt.Sprintf("what happened now may be repeated after a reboot: %v; free or repair state_dir", err)
+	} else if err := r.Journal.Trouble(); err != nil {
+		trouble = err.Error()
+	}
+	if trouble != r.trouble && trouble != "" {
+		r.Log.Error(trouble)
+	}
+	r.trouble = trouble
+}
+
+// work carries out one job and reports its outcome without secrets.
+func (r *Runner) work(ctx context.Context, job Job, a Account) {
+	results, err := a.Provider.Update(ctx, job.Request)
+	for i := range results {
+		results[i].Answer = redact(results[i].Answer, a.Secrets)
+		results[i].Fault = redactFault(results[i].Fault, a.Secrets)
+	}
+	var fault *Fault
+	if errors.As(err, &fault) {
+		err = redactFault(fault, a.Secrets)
+	}
+	r.done <- Done{job, results, err}
+}
+
+func redactFault(f *Fault, secrets []string) *Fault {
+	if f == nil {
+		return nil
+	}
+	clean := *f
+	clean.Detail, clean.Next = redact(f.Detail, secrets), redact(f.Next, secrets)
+	return &clean
+}
+
+// redact replaces secrets, for a server may well repeat what it was sent.
+func redact(s string, secrets []string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "***")
+		}
+	}
+	return s
+}
+
+func (r *Runner) reply(c Command) {
+	if c.Reply == nil {
+		return
+	}
+	var names []string
+	switch ev := c.Event.(type) {
+	case Poke:
+		names = ev.Services
+	case Resume:
+		names = []string{ev.Service}
+	default:
+	}
+	replies := []Reply{}
+	for _, s := range r.status(time.Now()).Services {
+		if len(names) == 0 || slices.Contains(names, s.Name) {
+			replies = append(replies, Reply{s.Name, s.Outlook()})
+		}
+	}
+	c.Reply <- replies
+}
+
+func (r *Runner) status(now time.Time) Status {
+	st := r.Engine.Status(now)
+	st.Version, st.PID = r.Version, r.PID
+	for _, p := range []string{r.trouble, r.problem} {
+		if p != "" {
+			st.Problems = append(st.Problems, p)
+		}
+	}
+	return st
+}
+
+// report publishes the status if it changed and logs each transition once.
+func (r *Runner) report(now time.Time) {
+	st := r.status(now)
+	for _, s := range st.Services {
+		r.transition(r.before[s.Name], s)
+		r.before[s.Name] = s
+	}
+	maps.DeleteFunc(r.before, func(name string, _ ServiceStatus) bool {
+		_, ok := r.accounts[name]
+		return !ok
+	})
+	b, err := json.Marshal(st)
+	if err != nil || bytes.Equal(b, r.shown) {
+		return
+	}
+	r.shown = b
+	if err := r.Publish(append(b, '\n')); err != nil {
+		r.Log.Warn("the status could not be written; make run_dir a writable directory", "error", err)
+	}
+}
+
+// transition logs what changed, once: a retry that fails as before is silent.
+func (r *Runner) transition(was, is ServiceStatus) {
+	log := r.Log.With("service", is.Name)
+	if was.State == Sending {
+		for _, rec := range is.Records {
+			if rec.Published == rec.Wanted && !slices.Contains(was.Records, rec) {
+				log.Info("published", "hostname", rec.Hostname, "type", rec.Type, "address", rec.Published)
+			}
+		}
+	}
+	if was.State == is.State && was.Reason == is.Reason {
+		return
+	}
+	switch is.State {
+	case OK, Disabled:
+		delete(r.warned, is.Name)
+		log.Debug(string(is.State))
+	case Sending:
+		level := slog.LevelInfo
+		if r.warned[is.Name] != "" {
+			level = slog.LevelDebug
+		}
+		log.Log(context.Background(), level, "sending: "+is.Reason)
+	case NeedsUser, Waiting, NoAddress, BadClock:
+		if r.warned[is.Name] == is.Reason {
+			return
+		}
+		r.warned[is.Name] = is.Reason
+		level := slog.LevelWarn
+		if is.State == NeedsUser {
+			level = slog.LevelError
+		}
+		log.Log(context.Background(), level, string(is.State)+": "+is.Reason, "next", is.Next)
+	}
+}

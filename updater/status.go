@@ -1,0 +1,226 @@
+package updater
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"wandns/wan"
+)
+
+// State is what a service is doing.
+type State string
+
+// The states, as in status.json.
+const (
+	OK        State = "ok"         // what is published is what is wanted
+	Sending   State = "sending"    // a request is in flight
+	Waiting   State = "waiting"    // for a retry, a quota or a floor
+	NeedsUser State = "blocked"    // for the user
+	NoAddress State = "no-address" // nothing on the WAN can be published
+	BadClock  State = "clock"      // for a plausible clock
+	Disabled  State = "disabled"   // by the configuration
+)
+
+// Status is the content of status.json. It holds no secrets.
+type Status struct {
+	Version  string          `json:"version"`
+	PID      int             `json:"pid"`
+	Clock    string          `json:"clock"` // "ok" or "waiting"
+	Problems []string        `json:"problems,omitempty"`
+	WAN      []WANStatus     `json:"wan"`
+	Services []ServiceStatus `json:"services"`
+}
+
+// WANStatus is a device that holds a default route or that a service uses.
+type WANStatus struct {
+	Device   string         `json:"device"`
+	Default4 bool           `json:"default4"`
+	Default6 bool           `json:"default6"`
+	IPv4     []netip.Addr   `json:"ipv4"`
+	IPv6     []netip.Addr   `json:"ipv6"`
+	Prefixes []netip.Prefix `json:"prefixes"` // delegated
+}
+
+// ServiceStatus is what is known of one service.
+type ServiceStatus struct {
+	Name       string         `json:"name"`
+	Provider   string         `json:"provider"`
+	State      State          `json:"state"`
+	Reason     string         `json:"reason"` // a plain sentence, the next step last
+	Next       string         `json:"next"`   // RFC 3339; empty if nothing is planned
+	Records    []RecordStatus `json:"records"`
+	LastAnswer string         `json:"last_answer"`
+	LastError  string         `json:"last_error"`
+	Sent       int            `json:"sent"`       // requests ever
+	SentToday  int            `json:"sent_today"` // requests since midnight UTC
+}
+
+// RecordStatus is one DNS record. Addresses that do not exist are empty.
+type RecordStatus struct {
+	Hostname  string `json:"hostname"`
+	Type      string `json:"type"`
+	Wanted    string `json:"wanted"`
+	Published string `json:"published"`
+	Since     string `json:"since"` // when Published was confirmed, RFC 3339
+}
+
+// Status describes the moment. Version, PID and Problems are the caller's.
+func (e *Engine) Status(now time.Time) Status {
+	st := Status{Clock: "ok", WAN: e.wanStatus(), Services: []ServiceStatus{}}
+	for _, s := range e.services {
+		one := e.serviceStatus(now, s)
+		if one.State == BadClock {
+			st.Clock = "waiting"
+		}
+		st.Services = append(st.Services, one)
+	}
+	return st
+}
+
+func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
+	st := ServiceStatus{
+		Name: s.Name, Provider: s.Provider, Records: []RecordStatus{},
+		LastAnswer: s.rec.Answer, LastError: s.rec.Error, Sent: s.rec.Sent,
+	}
+	if s.rec.Day == now.UTC().Format(time.DateOnly) {
+		st.SentToday = s.rec.SentToday
+	}
+	for _, name := range s.Hosts {
+		h := s.rec.Hosts[name]
+		for _, f := range wan.Families() {
+			published, since := h.V4, h.Since4
+			if f == wan.IPv6 {
+				published, since = h.V6, h.Since6
+			}
+			wanted := s.choice[f].Addr
+			if !s.Families[f] || !wanted.IsValid() && !published.IsValid() {
+				continue
+			}
+			r := RecordStatus{Hostname: name, Type: f.RecordType(), Wanted: text(wanted), Published: text(published)}
+			if published.IsValid() {
+				r.Since = since.UTC().Format(time.RFC3339)
+			}
+			st.Records = append(st.Records, r)
+		}
+	}
+	st.State, st.Reason, st.Next = e.situation(now, s)
+	return st
+}
+
+// situation says what a service does and why; of several truths the one that
+// concerns the user most.
+func (e *Engine) situation(now time.Time, s *service) (state State, reason, next string) {
+	req, due := s.due()
+	at := s.earliest(req)
+	if at.After(now) {
+		next = at.UTC().Format(time.RFC3339)
+	}
+	switch {
+	case !s.Enabled:
+		return Disabled, "it is switched off; set enabled to true to use it", ""
+	case s.rec.Blocked != "":
+		return NeedsUser, s.rec.Blocked + s.resumeHint(), ""
+	case s.flight != nil:
+		return Sending, fmt.Sprintf("%s is on its way to %s", s.flight.Addrs(" and "), s.Title), ""
+	case due && at.After(now) && s.hold.kind == Clock:
+		return BadClock, s.hold.why + "; it goes on by itself when the clock is right", next
+	case due && s.hold.until.After(now):
+		return Waiting, s.hold.why + "; it tries again by itself", next
+	case due && at.After(now):
+		return Waiting, fmt.Sprintf("the address changed a moment ago; %s is sent when it has stood for a while", req.Addrs(" and ")), next
+	case due:
+		return Waiting, fmt.Sprintf("another service uses the same account; %s is sent after it", req.Addrs(" and ")), ""
+	}
+	for _, name := range s.Hosts {
+		if why := s.rec.Hosts[name].Refused; why != "" {
+			return NeedsUser, why + s.resumeHint(), ""
+		}
+	}
+	if why := e.absent(s); why != "" {
+		return NoAddress, why, ""
+	}
+	return OK, "", ""
+}
+
+func (s *service) resumeHint() string { return ", then run: wandns resume " + s.Name }
+
+// absent explains why a service has no address at all to publish.
+func (e *Engine) absent(s *service) string {
+	if !e.seen {
+		return "the WAN has not been read yet; wait a moment"
+	}
+	why := ""
+	for _, f := range wan.Families() {
+		c := s.choice[f]
+		switch {
+		case !s.Families[f]:
+		case c.Addr.IsValid():
+			return ""
+		case why == "", len(c.Refused) > 0 && !strings.Contains(why, "cannot be published"):
+			why = c.Reason
+		}
+	}
+	return why
+}
+
+func (e *Engine) wanStatus() []WANStatus {
+	list := []WANStatus{}
+	for _, d := range e.state.Devices {
+		w := WANStatus{Device: d.Name, IPv4: []netip.Addr{}, IPv6: []netip.Addr{}, Prefixes: []netip.Prefix{}}
+		w.Default4, w.Default6 = e.state.Holds(d.Name)
+		if !w.Default4 && !w.Default6 && !e.uses(d.Name) {
+			continue
+		}
+		for _, a := range e.state.Addrs {
+			ip := a.Prefix.Addr()
+			switch {
+			case a.Device != d.Name || ip.IsLinkLocalUnicast():
+			case ip.Is4():
+				w.IPv4 = append(w.IPv4, ip)
+			default:
+				w.IPv6 = append(w.IPv6, ip)
+			}
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
+func (e *Engine) uses(device string) bool {
+	for _, s := range e.services {
+		if s.Policy.Device == device {
+			return true
+		}
+	}
+	return false
+}
+
+func text(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// Outlook says in one line what a service will do next: the answer to
+// `wandns update`.
+func (s ServiceStatus) Outlook() string {
+	switch s.State {
+	case OK:
+		var all []string
+		for _, r := range s.Records {
+			if r.Published != "" {
+				all = append(all, r.Hostname+" is "+r.Published)
+			}
+		}
+		return "nothing to send: " + strings.Join(all, ", ")
+	case Waiting, BadClock:
+		if s.Next != "" {
+			return "waits until " + s.Next + ": " + s.Reason
+		}
+	case Sending, NeedsUser, NoAddress, Disabled:
+	}
+	return s.Reason
+}

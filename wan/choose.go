@@ -1,0 +1,190 @@
+package wan
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Policy is what a user may say about the address to publish.
+// The zero value follows the default route and publishes only what the world
+// can reach.
+type Policy struct {
+	Device       string // this device only, whoever holds the default route
+	AllowPrivate bool   // also private, CGNAT, unique local and documentation addresses
+}
+
+// Choice is the address to publish for one family, or why there is none.
+type Choice struct {
+	Addr    netip.Addr // invalid if there is nothing to publish
+	Device  string     // the device that has Addr
+	Reason  string     // a plain sentence; without an address the next step comes last
+	Refused []Refusal  // every other address that was looked at
+}
+
+// Refusal is an address that is not published, and why.
+type Refusal struct {
+	Addr   netip.Addr
+	Device string
+	Reason string
+	next   string
+}
+
+// Choose picks the address of one family that the world should use for this
+// router: that of the device holding the default route, or of p.Device.
+//
+// The default route is the one with the lowest metric, and any that is bound
+// to a source prefix (RTA_SRC, RFC 8028 and OpenWrt's netifd), which serves
+// only addresses inside it. Among a device's addresses the route's preferred
+// source comes first, then the kernel's order.
+func Choose(s State, f Family, p Policy) Choice {
+	routes := s.holders(f, p.Device)
+	if len(routes) == 0 {
+		return Choice{Reason: s.noRoute(f, p)}
+	}
+	var refused []Refusal
+	for _, r := range routes {
+		var private *Addr
+		for _, a := range s.candidates(f, r) {
+			ip := a.Prefix.Addr()
+			if r.Source.IsValid() && !r.Source.Contains(ip) {
+				refused = append(refused, Refusal{
+					ip, a.Device,
+					fmt.Sprintf("outside %s, the only source that the default route of %s serves", r.Source, r.Device),
+					"check the source of the default route",
+				})
+				continue
+			}
+			reason, next, class := judge(a)
+			if class == global {
+				return chosen(a, r, p, refused)
+			}
+			if class == inside && p.AllowPrivate && private == nil {
+				private = &a
+				continue
+			}
+			refused = append(refused, Refusal{ip, a.Device, reason, next})
+		}
+		if private != nil {
+			return chosen(*private, r, p, refused)
+		}
+	}
+	return Choice{Refused: refused, Reason: nothing(f, routes, refused)}
+}
+
+func chosen(a Addr, r Route, p Policy, refused []Refusal) Choice {
+	ip := a.Prefix.Addr()
+	refused = slices.DeleteFunc(refused, func(r Refusal) bool { return r.Addr == ip })
+	reason := fmt.Sprintf("%s holds the %s default route (metric %d)", r.Device, r.Family, r.Metric)
+	if p.Device != "" {
+		reason = fmt.Sprintf("%s is the configured device", p.Device)
+	}
+	if ok, why := Reachable(ip); !ok {
+		reason += fmt.Sprintf("; %s is allowed by allow_private", why)
+	}
+	return Choice{Addr: ip, Device: a.Device, Reason: reason, Refused: refused}
+}
+
+// holders returns the default routes that count, the preferred first. A
+// pinned device counts without one: policy routing may lead to it.
+func (s State) holders(f Family, device string) []Route {
+	var held []Route
+	first := ""
+	for _, r := range s.Routes {
+		if r.Family != f || device != "" && r.Device != device {
+			continue
+		}
+		if !r.Source.IsValid() {
+			if first != "" && r.Device != first {
+				continue
+			}
+			first = r.Device
+		}
+		held = append(held, r)
+	}
+	if len(held) == 0 && device != "" && slices.ContainsFunc(s.Devices, func(d Device) bool { return d.Name == device }) {
+		held = append(held, Route{Family: f, Device: device})
+	}
+	return held
+}
+
+// candidates returns the addresses that packets by this route may carry.
+func (s State) candidates(f Family, r Route) []Addr {
+	var list []Addr
+	for _, a := range s.Addrs {
+		switch {
+		case Of(a.Prefix.Addr()) != f:
+		case a.Prefix.Addr() == r.PrefSrc:
+			list = slices.Insert(list, 0, a)
+		case a.Device == r.Device:
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// judge says whether an address may be published. Being usable at all comes
+// before being reachable, since nothing can permit an address that is not.
+func judge(a Addr) (reason, next string, c class) {
+	ip := a.Prefix.Addr()
+	six := ip.Is6()
+	const other = "set device if another one faces the internet"
+	switch {
+	case a.Flags&DADFailed != 0:
+		return "duplicate: another host uses it (dadfailed, RFC 4862)", "give one of the two hosts another address", nowhere
+	case a.Flags&Tentative != 0:
+		return "tentative: duplicate address detection is running (RFC 4862)", "wait a few seconds", nowhere
+	case a.Flags&Deprecated != 0 || a.Preferred == 0:
+		return "deprecated: its preferred lifetime is over (RFC 4862)", "wait for the provider's new address", nowhere
+	case six && a.Flags&Temporary != 0:
+		return "temporary: it will be replaced soon (RFC 8981)", "give the device a stable address too", nowhere
+	}
+	e := lookup(ip)
+	switch {
+	case e.class == global && a.Scope > scopeSite:
+		return "not of global scope", other, nowhere
+	case e.class == global:
+		return "", "", global
+	case ip.Is4() && e.prefix.Bits() == 10:
+		next = "ask your provider for a public IPv4 address, or set allow_private"
+	case e.class == inside:
+		next = "put the modem in bridge mode, ask your provider for a public address, or set allow_private"
+	default:
+		next = other
+	}
+	return e.name, next, e.class
+}
+
+// scopeSite is RT_SCOPE_SITE: larger values reach no further than a link.
+const scopeSite = 200
+
+// noRoute explains why no device holds the default route.
+func (s State) noRoute(f Family, p Policy) string {
+	if p.Device != "" {
+		return fmt.Sprintf("there is no device %s now, or it has no address; bring it up or correct device", p.Device)
+	}
+	return fmt.Sprintf("no device holds an %s default route; connect the WAN or set device", f)
+}
+
+// nothing explains why none of the addresses may be published; the widest
+// one says most about what is wrong.
+func nothing(f Family, routes []Route, refused []Refusal) string {
+	device := routes[0].Device
+	worth := slices.IndexFunc(refused, func(r Refusal) bool { return !r.Addr.IsLinkLocalUnicast() })
+	if worth < 0 {
+		return fmt.Sprintf("%s has no %s address that is not link-local; wait for one or check its configuration", device, f)
+	}
+	r := refused[worth]
+	var also []string
+	for _, o := range refused[worth+1:] {
+		if !o.Addr.IsLinkLocalUnicast() && len(also) < 3 {
+			also = append(also, o.Addr.String())
+		}
+	}
+	more := ""
+	if len(also) > 0 {
+		more = " (nor can " + strings.Join(also, ", ") + ")"
+	}
+	return fmt.Sprintf("%s on %s cannot be published: %s%s; %s", r.Addr, r.Device, r.Reason, more, r.next)
+}

@@ -1,0 +1,172 @@
+package wan
+
+import (
+	"encoding/binary"
+	"iter"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// The kernel's messages, rtnetlink(7): host byte order, addresses in network
+// order, attributes aligned to 4 bytes. Everything is checked for length, so
+// that no message can do worse than be ignored.
+
+// attributes yields the type and the value of each attribute, up to the first
+// malformed one.
+func attributes(b []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		for len(b) >= unix.SizeofRtAttr {
+			n := int(binary.NativeEndian.Uint16(b))
+			if n < unix.SizeofRtAttr || n > len(b) {
+				return
+			}
+			kind := binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+			if !yield(kind, b[unix.SizeofRtAttr:n]) {
+				return
+			}
+			b = b[min((n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1), len(b)):]
+		}
+	}
+}
+
+func word(b []byte) uint32 {
+	if len(b) < 4 {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(b)
+}
+
+func address(b []byte) netip.Addr {
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+// parseLink reads the body of an RTM_NEWLINK.
+func parseLink(b []byte) (index uint32, d Device, ok bool) {
+	if len(b) < unix.SizeofIfInfomsg {
+		return 0, Device{}, false
+	}
+	index = word(b[4:])
+	flags := word(b[8:])
+	d.Up = flags&unix.IFF_UP != 0
+	d.Carrier = flags&unix.IFF_LOWER_UP != 0
+	for kind, v := range attributes(b[unix.SizeofIfInfomsg:]) {
+		if kind == unix.IFLA_IFNAME {
+			d.Name = unix.ByteSliceToString(v)
+		}
+	}
+	return index, d, d.Name != ""
+}
+
+// parseAddr reads the body of an RTM_NEWADDR. The device is left to the
+// caller, who knows the index.
+func parseAddr(b []byte) (index uint32, a Addr, ok bool) {
+	if len(b) < unix.SizeofIfAddrmsg {
+		return 0, Addr{}, false
+	}
+	bits := int(b[1])
+	index = word(b[4:])
+	a = Addr{Flags: Flags(b[2]), Scope: b[3], Preferred: Forever, Valid: Forever}
+	var ip netip.Addr
+	local := false
+	for kind, v := range attributes(b[unix.SizeofIfAddrmsg:]) {
+		switch kind {
+		case unix.IFA_LOCAL: // on a point-to-point link IFA_ADDRESS is the peer's
+			ip, local = address(v), true
+		case unix.IFA_ADDRESS:
+			if !local {
+				ip = address(v)
+			}
+		case unix.IFA_FLAGS:
+			a.Flags = Flags(word(v))
+		case unix.IFA_CACHEINFO:
+			if len(v) >= 8 {
+				a.Preferred, a.Valid = word(v), word(v[4:])
+			}
+		}
+	}
+	a.Prefix = netip.PrefixFrom(ip, bits)
+	return index, a, a.Prefix.IsValid()
+}
+
+// hop is a route with the index of its device.
+type hop struct {
+	index uint32
+	Route
+}
+
+// parseDefault reads the body of an RTM_NEWROUTE: a hop for each way out, none
+// if it is not a unicast default route of the main table.
+func parseDefault(b []byte) []hop {
+	if len(b) < unix.SizeofRtMsg || b[1] != 0 || b[7] != unix.RTN_UNICAST {
+		return nil
+	}
+	const dead = unix.RTNH_F_DEAD | unix.RTNH_F_LINKDOWN
+	h := hop{Route: Route{LinkDown: word(b[8:])&dead != 0}}
+	switch b[0] {
+	case unix.AF_INET:
+		h.Family = IPv4
+	case unix.AF_INET6:
+		h.Family = IPv6
+	default:
+		return nil
+	}
+	table := uint32(b[4])
+	var several []byte
+	for kind, v := range attributes(b[unix.SizeofRtMsg:]) {
+		switch kind {
+		case unix.RTA_TABLE:
+			table = word(v)
+		case unix.RTA_OIF:
+			h.index = word(v)
+		case unix.RTA_GATEWAY:
+			h.Gateway = address(v)
+		case unix.RTA_PREFSRC:
+			h.PrefSrc = address(v)
+		case unix.RTA_PRIORITY:
+			h.Metric = word(v)
+		case unix.RTA_SRC:
+			if p := netip.PrefixFrom(address(v), int(b[2])); p.Bits() > 0 {
+				h.Source = p.Masked()
+			}
+		case unix.RTA_MULTIPATH:
+			several = v
+		}
+	}
+	if table != unix.RT_TABLE_MAIN {
+		return nil
+	}
+	if several == nil {
+		return []hop{h}
+	}
+	var hops []hop
+	for len(several) >= unix.SizeofRtNexthop {
+		n := int(binary.NativeEndian.Uint16(several))
+		if n < unix.SizeofRtNexthop || n > len(several) {
+			break
+		}
+		one := h
+		one.index = word(several[4:])
+		one.LinkDown = several[2]&dead != 0
+		for kind, v := range attributes(several[unix.SizeofRtNexthop:n]) {
+			if kind == unix.RTA_GATEWAY {
+				one.Gateway = address(v)
+			}
+		}
+		hops = append(hops, one)
+		several = several[min((n+3)&^3, len(several)):]
+	}
+	return hops
+}
+
+// matters reports whether a multicast message can change a State.
+func matters(kind uint16, body []byte) bool {
+	switch kind {
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		return len(parseDefault(body)) > 0
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		return true
+	}
+	return false
+}

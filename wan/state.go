@@ -1,0 +1,171 @@
+package wan
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Family is an IP version; its value indexes per-family pairs.
+type Family uint8
+
+// The two families.
+const (
+	IPv4 Family = iota
+	IPv6
+)
+
+// Families returns both families, IPv4 first.
+func Families() [2]Family { return [...]Family{IPv4, IPv6} }
+
+// Of returns the family of a valid address.
+func Of(a netip.Addr) Family {
+	if a.Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
+func (f Family) String() string {
+	if f == IPv4 {
+		return "IPv4"
+	}
+	return "IPv6"
+}
+
+// RecordType is the DNS type that carries an address of this family.
+func (f Family) RecordType() string {
+	if f == IPv4 {
+		return "A"
+	}
+	return "AAAA"
+}
+
+// State is what the kernel knows about devices, addresses and default routes
+// at one moment. It is a value: nobody changes one after it was read.
+type State struct {
+	Devices []Device // by name
+	Addrs   []Addr   // in the kernel's order
+	Routes  []Route  // default routes of the main table, the preferred first
+}
+
+// Device is a network device that has an address or holds a default route.
+type Device struct {
+	Name    string
+	Up      bool // administratively up
+	Carrier bool // the lower layer is up
+}
+
+// Addr is an address of a device.
+type Addr struct {
+	Device string
+	Prefix netip.Prefix // the address with its prefix length
+	Flags  Flags
+	Scope  uint8 // rtnetlink(7): RT_SCOPE_*
+
+	// Lifetimes in seconds from the reading, Forever for infinite. They run
+	// down by themselves, so Equal looks only at whether Preferred is 0.
+	Preferred, Valid uint32
+}
+
+// Forever is an infinite lifetime (RFC 4861, section 4.6.2).
+const Forever = ^uint32(0)
+
+// Route is a default route of the main table.
+type Route struct {
+	Family   Family
+	Device   string
+	Gateway  netip.Addr   // invalid on point-to-point links
+	Source   netip.Prefix // RTA_SRC: only packets from here; invalid for any source
+	PrefSrc  netip.Addr   // RTA_PREFSRC; invalid if the kernel chooses
+	Metric   uint32       // lower wins
+	LinkDown bool         // the kernel marked the next hop dead or without carrier
+}
+
+// Flags are the IFA_F_* bits of if_addr.h.
+type Flags uint32
+
+// The flags that decide whether an address may be published. For IPv4 the
+// lowest bit means a secondary address, for IPv6 a temporary one (RFC 8981).
+const (
+	Temporary  Flags = 0x01
+	Optimistic Flags = 0x04
+	DADFailed  Flags = 0x08
+	Deprecated Flags = 0x20
+	Tentative  Flags = 0x40
+	Permanent  Flags = 0x80
+)
+
+// Names returns the set flags in ip(8)'s words.
+func (a Addr) Names() []string {
+	first := "temporary"
+	if a.Prefix.Addr().Is4() {
+		first = "secondary"
+	}
+	var names []string
+	for _, f := range []struct {
+		bit  Flags
+		name string
+	}{
+		{Temporary, first}, {Optimistic, "optimistic"}, {DADFailed, "dadfailed"},
+		{Deprecated, "deprecated"}, {Tentative, "tentative"}, {Permanent, "permanent"},
+	} {
+		if a.Flags&f.bit != 0 {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// Holds reports for which families a device holds a default route.
+func (s State) Holds(device string) (v4, v6 bool) {
+	for _, r := range s.Routes {
+		if r.Device == device {
+			v4 = v4 || r.Family == IPv4
+			v6 = v6 || r.Family == IPv6
+		}
+	}
+	return v4, v6
+}
+
+// Equal reports whether two states lead to the same decisions.
+func (s State) Equal(t State) bool {
+	return slices.Equal(s.Devices, t.Devices) &&
+		slices.Equal(s.Routes, t.Routes) &&
+		slices.EqualFunc(s.Addrs, t.Addrs, func(a, b Addr) bool { return a.lasting() == b.lasting() })
+}
+
+// lasting is the address without what changes by itself.
+func (a Addr) lasting() Addr {
+	a.Preferred, a.Valid = min(a.Preferred, 1), 0
+	return a
+}
+
+// newState orders what was read so that equal readings compare equal.
+func newState(devices []Device, addrs []Addr, routes []Route) State {
+	slices.SortStableFunc(routes, func(a, b Route) int {
+		if a.LinkDown != b.LinkDown {
+			if a.LinkDown {
+				return 1
+			}
+			return -1
+		}
+		if a.Metric < b.Metric {
+			return -1
+		}
+		if a.Metric > b.Metric {
+			return 1
+		}
+		return 0
+	})
+	used := map[string]bool{}
+	for _, a := range addrs {
+		used[a.Device] = true
+	}
+	for _, r := range routes {
+		used[r.Device] = true
+	}
+	devices = slices.DeleteFunc(devices, func(d Device) bool { return !used[d.Name] })
+	slices.SortFunc(devices, func(a, b Device) int { return strings.Compare(a.Name, b.Name) })
+	return State{Devices: devices, Addrs: addrs, Routes: routes}
+}

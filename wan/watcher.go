@@ -1,0 +1,114 @@
+package wan
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Watch sends the State of the moment, and then each one that differs, until
+// ctx is done; then it closes the channel. A State that nobody has received
+// yet is replaced by a newer one.
+//
+// The kernel refusing or closing the subscription is logged and retried; it
+// never ends the watch.
+func Watch(ctx context.Context, log *slog.Logger) <-chan State {
+	states := make(chan State, 1)
+	w := &watcher{log: log, dirty: make(chan struct{}, 1)}
+	w.dirty <- struct{}{}
+	go w.listen(ctx)
+	go w.deliver(ctx, states)
+	return states
+}
+
+type watcher struct {
+	log   *slog.Logger
+	dirty chan struct{} // one slot: look again
+}
+
+// retry spaces attempts to subscribe. Each is followed by a reading, so that
+// even a kernel that refuses subscriptions is heard within this time.
+const retry = 5 * time.Second
+
+// rest keeps a storm of announcements from using more than a fifth of the
+// processor: after a reading comes a pause of this many times its length.
+const rest = 4
+
+func (w *watcher) mark() {
+	select {
+	case w.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// listen marks the state dirty for every announcement, and for every
+// subscription that begins, since it may have missed something before.
+func (w *watcher) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := w.hear(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		w.log.Warn("the kernel's announcements stopped; the WAN is read again until they return", "error", err)
+		w.mark()
+		pause(ctx, retry)
+	}
+}
+
+// hear subscribes and marks until the subscription fails.
+func (w *watcher) hear(ctx context.Context) error {
+	s, err := subscribe()
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	defer context.AfterFunc(ctx, s.close)()
+	w.mark()
+	for {
+		if err := s.wait(); err != nil {
+			return err
+		}
+		w.mark()
+	}
+}
+
+// deliver reads when marked and sends what differs from the last State sent.
+func (w *watcher) deliver(ctx context.Context, states chan State) {
+	defer close(states)
+	var last State
+	sent := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.dirty:
+		}
+		began := time.Now()
+		s, err := Read()
+		took := time.Since(began)
+		if err != nil {
+			w.log.Warn("the WAN could not be read; it is read again soon", "error", err)
+			pause(ctx, retry)
+			w.mark()
+			continue
+		}
+		if !sent || !s.Equal(last) {
+			select { // the newest wins
+			case <-states:
+			default:
+			}
+			states <- s
+			last, sent = s, true
+		}
+		pause(ctx, rest*took)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
