@@ -108,7 +108,10 @@ type hold struct {
 // NewEngine makes an engine that goes on from stored records. lastSeen is the
 // latest clock stored with them; seed makes waits differ between routers.
 func NewEngine(records map[string]persist.Record, lastSeen time.Time, seed uint64) *Engine {
-	return &Engine{records: records, lastSeen: lastSeen, random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // spreads load, guards nothing
+	e := &Engine{records: map[string]persist.Record{}, lastSeen: lastSeen}
+	maps.Copy(e.records, records)
+	e.random = rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // spreads load, guards nothing
+	return e
 }
 
 // Step takes in one event and says what to do.
@@ -275,7 +278,7 @@ func (e *Engine) done(now time.Time, d Done) {
 		fault = s.settle(now, d.Request, d.Results)
 	}
 	if fault == nil {
-		s.rec.Failures, s.rec.Error = 0, ""
+		s.rec.Failures = 0
 		return
 	}
 	s.rec.Error = fault.Detail
@@ -287,6 +290,7 @@ func (e *Engine) done(now time.Time, d Done) {
 func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 	hosts := s.ownHosts()
 	var worst *Fault
+	refused := ""
 	for _, name := range req.Hosts {
 		i := slices.IndexFunc(results, func(r Result) bool { return r.Host == name })
 		if i < 0 {
@@ -313,6 +317,7 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 		switch {
 		case r.Fault != nil && r.Fault.Kind == Refused:
 			h.Refused = r.Fault.Error()
+			refused = r.Fault.Detail
 		case r.Fault != nil:
 			worst = graver(worst, r.Fault)
 		case missing:
@@ -320,6 +325,7 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 		}
 		hosts[name] = h
 	}
+	s.rec.Error = refused
 	return worst
 }
 

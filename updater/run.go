@@ -65,6 +65,7 @@ type Runner struct {
 	accounts map[string]Account
 	done     chan Done
 	running  int
+	seen     bool // the WAN was read
 	wake     time.Time
 	shown    []byte
 	before   map[string]ServiceStatus
@@ -106,7 +107,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 
 	step(r.configure(accounts))
 	stop, states := ctx.Done(), r.WAN
-	stopping, seen := false, false
+	stopping := false
 	var giveUp <-chan time.Time
 	for {
 		select {
@@ -115,7 +116,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 				states = nil
 				continue
 			}
-			seen = true
+			r.seen = true
 			step(Seen{s})
 		case d := <-r.done:
 			r.running--
@@ -138,7 +139,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			step(Stop{})
 			giveUp = time.After(grace)
 		}
-		if r.running == 0 && (stopping || r.Once && seen && r.idle()) {
+		if r.running == 0 && (stopping || r.Once && r.seen && r.idle()) {
 			return r.status(time.Now())
 		}
 	}
@@ -253,8 +254,10 @@ func (r *Runner) status(now time.Time) Status {
 func (r *Runner) report(now time.Time) {
 	st := r.status(now)
 	for _, s := range st.Services {
-		r.transition(r.before[s.Name], s)
-		r.before[s.Name] = s
+		if r.seen {
+			r.transition(r.before[s.Name], s)
+			r.before[s.Name] = s
+		}
 	}
 	maps.DeleteFunc(r.before, func(name string, _ ServiceStatus) bool {
 		_, ok := r.accounts[name]

@@ -128,8 +128,10 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 		return BadClock, s.hold.why + "; it goes on by itself when the clock is right", next
 	case due && s.hold.until.After(now):
 		return Waiting, s.hold.why + "; it tries again by itself", next
+	case due && at.After(now) && s.replaces(req) && s.flaps > 1:
+		return Waiting, fmt.Sprintf("the address keeps changing; the newest, %s, is sent after a pause", req.Addrs(" and ")), next
 	case due && at.After(now):
-		return Waiting, fmt.Sprintf("the address changed a moment ago; %s is sent when it has stood for a while", req.Addrs(" and ")), next
+		return Waiting, fmt.Sprintf("the last request left a moment ago; %s is sent next", req.Addrs(" and ")), next
 	case due:
 		return Waiting, fmt.Sprintf("another service uses the same account; %s is sent after it", req.Addrs(" and ")), ""
 	}

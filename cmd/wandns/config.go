@@ -100,7 +100,7 @@ func (c serviceConfig) account(agent updater.Agent) updater.Account {
 		Provider: c.Spec.New(updater.Settings{Values: c.Values, Server: c.Server, Agent: agent, Client: client}),
 	}
 	identity := []string{c.Spec.Name, c.Server}
-	whole := []string{c.Server, c.CAFile, c.Policy.Device, strings.Join(c.Hosts, ",")}
+	whole := []string{fmt.Sprint(c.Enabled, c.Families, c.Policy.AllowPrivate), c.Policy.Device, c.CAFile, strings.Join(c.Hosts, ",")}
 	for _, f := range c.Spec.Fields {
 		value := c.Values[f.Name]
 		whole = append(whole, value)

@@ -85,7 +85,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	}
 	status := runner.Run(ctx, cfg.accounts(agent()))
 	if once {
-		return c.verdict(status)
+		return verdict(status)
 	}
 	log.Info("wandns stopped")
 	return exitDone
@@ -143,18 +143,16 @@ func (c *config) names() *[]string {
 }
 
 // verdict is the exit code of a single pass.
-func (c *cli) verdict(st updater.Status) int {
+func verdict(st updater.Status) int {
 	code := exitDone
 	for _, s := range st.Services {
 		switch s.State {
 		case updater.OK, updater.Disabled:
-			continue
 		case updater.NeedsUser:
 			code = max(code, exitRefused)
 		default:
 			code = max(code, exitFailed)
 		}
-		c.fail(code, "%s: %s", s.Name, s.Reason)
 	}
 	return code
 }

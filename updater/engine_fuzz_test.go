@@ -1,0 +1,170 @@
+package updater
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"wandns/persist"
+)
+
+// FuzzStep plays arbitrary events in arbitrary order, with time standing,
+// creeping and leaping, answers out of a dishonest provider, reloads and
+// reboots, and checks what must always hold.
+func FuzzStep(f *testing.F) {
+	f.Add([]byte("\x00\x10\x21\x32\x43\x54\x65\x76\x87"))
+	f.Add([]byte("\x01\x20\x01\x21\x02\x22\x01\x23\x03\x24\x01\x25\x03"))
+	f.Add([]byte("\x01\x30\xff\xff\x01\x26\xf8\x01\x28\x01\x27\x01"))
+	f.Fuzz(func(t *testing.T, events []byte) {
+		w := newFuzzWorld(t)
+		for _, b := range events[:min(len(events), 200)] {
+			w.play(b)
+		}
+	})
+}
+
+type fuzzWorld struct {
+	t        *testing.T
+	e        *Engine
+	now      time.Time
+	services []Service
+	flights  []Job
+	saved    map[string]persist.Record
+	floor    map[string]time.Time // by service: no request before
+	blocked  map[string]bool      // by service
+}
+
+func newFuzzWorld(t *testing.T) *fuzzWorld {
+	a, b, c := home("a.example.com", "b.example.com"), home("c.example.com"), home("d.example.com")
+	b.Name, c.Name, c.Account = "second", "third", "other"
+	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c}, saved: map[string]persist.Record{}, floor: map[string]time.Time{}, blocked: map[string]bool{}}
+	w.e = NewEngine(nil, time.Time{}, 7)
+	w.step(Configure{w.services})
+	return w
+}
+
+func (w *fuzzWorld) play(b byte) {
+	n := int(b & 0x0f)
+	switch b >> 4 {
+	case 0:
+		w.now = w.now.Add(time.Duration(n*n*n) * time.Second)
+		w.step(Tick{})
+	case 1:
+		var addrs []string
+		for i, a := range []string{"84.0.0.1", "84.0.0.2", "2a00:1::1", "192.168.1.1"} {
+			if n&(1<<i) != 0 {
+				addrs = append(addrs, a)
+			}
+		}
+		w.step(Seen{at(addrs...)})
+	case 2, 3, 4:
+		if len(w.flights) > 0 {
+			w.answer(n)
+		}
+	case 5:
+		w.step(Poke{})
+	case 6:
+		s := w.services[n%3]
+		for _, o := range w.services {
+			if o.Account == s.Account {
+				w.blocked[o.Name] = false
+			}
+		}
+		w.step(Resume{s.Name})
+	case 7:
+		s := &w.services[n%3]
+		s.Config = fmt.Sprint(s.Config, n)
+		w.blocked[s.Name] = false
+		w.step(Configure{w.services})
+	case 8: // a reboot, perhaps with the clock lost
+		lastSeen := w.now
+		if n&1 != 0 {
+			w.now = start.AddDate(-3, 0, n)
+			for name, at := range w.floor {
+				w.floor[name] = w.now.Add(max(at.Sub(lastSeen)-time.Second, 0))
+			}
+		}
+		w.flights = nil
+		w.e = NewEngine(w.saved, lastSeen, 8)
+		w.step(Configure{w.services})
+	default:
+		w.now = w.now.Add(time.Duration(n) * 10 * time.Minute)
+		w.step(Tick{})
+	}
+}
+
+func (w *fuzzWorld) answer(n int) {
+	j := w.flights[0]
+	w.flights = w.flights[1:]
+	d := good(j)
+	if kind := Kind(n % 9); kind >= Unreachable && kind <= Clock {
+		fault := &Fault{Kind: kind, Detail: "fault", RetryAfter: time.Duration(n) * 10 * time.Minute}
+		if n&8 != 0 {
+			d.Results[0].Fault = fault
+			d.Results[0].V4, d.Results[0].V6 = netip.Addr{}, netip.Addr{}
+		} else {
+			d = Done{Job: j, Err: fault}
+		}
+		for _, s := range w.services {
+			if s.Account != j.Account {
+				continue
+			}
+			switch kind {
+			case Throttled:
+				if at := w.now.Add(fault.RetryAfter); at.After(w.floor[s.Name]) {
+					w.floor[s.Name] = at
+				}
+			case Blocked:
+				w.blocked[s.Name] = true
+			default:
+			}
+		}
+	}
+	w.step(d)
+}
+
+func (w *fuzzWorld) step(ev Event) {
+	t := w.t
+	plan := w.e.Step(w.now, ev)
+	for name, r := range plan.Save {
+		w.saved[name] = r
+	}
+	if !plan.Wake.IsZero() && !plan.Wake.After(w.now) {
+		t.Fatalf("%T: wake-up %v is not after %v", ev, plan.Wake, w.now)
+	}
+	for _, j := range plan.Jobs {
+		if len(j.Request.Hosts) == 0 || !j.Request.V4.IsValid() && !j.Request.V6.IsValid() {
+			t.Fatalf("%T: empty request %+v", ev, j)
+		}
+		if r := w.saved[j.Service]; r.Intent == nil || plan.Save[j.Service].Intent == nil {
+			t.Fatalf("%T: no stored intent for %+v", ev, j)
+		}
+		for _, o := range w.flights {
+			if o.Account == j.Account {
+				t.Fatalf("%T: two requests in flight for one account: %+v and %+v", ev, o, j)
+			}
+		}
+		if w.blocked[j.Service] {
+			t.Fatalf("%T: a blocked service sends %+v", ev, j)
+		}
+		if at := w.floor[j.Service]; w.now.Before(at) {
+			t.Fatalf("%T: %+v leaves at %v, allowed from %v", ev, j, w.now, at)
+		}
+		for _, h := range j.Request.Hosts {
+			known := w.saved[j.Service].Hosts[h]
+			if j.Request.V4.IsValid() && known.V4 == j.Request.V4 || j.Request.V6.IsValid() && known.V6 == j.Request.V6 {
+				t.Fatalf("%T: %s is told again what it has: %+v", ev, h, j)
+			}
+			if known.Refused != "" {
+				t.Fatalf("%T: a refused name is sent: %+v", ev, j)
+			}
+		}
+		w.flights = append(w.flights, j)
+	}
+	for _, s := range w.e.Status(w.now).Services {
+		if s.State != OK && s.Reason == "" {
+			t.Fatalf("%T: %s is %s without a reason", ev, s.Name, s.State)
+		}
+	}
+}

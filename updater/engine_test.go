@@ -1,0 +1,524 @@
+package updater
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wandns/persist"
+	"wandns/wan"
+)
+
+var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+
+// at is a WAN with these addresses on one device that holds both defaults.
+func at(addrs ...string) wan.State {
+	s := wan.State{
+		Devices: []wan.Device{{Name: "wan0", Up: true, Carrier: true}},
+		Routes:  []wan.Route{{Family: wan.IPv4, Device: "wan0"}, {Family: wan.IPv6, Device: "wan0"}},
+	}
+	for _, a := range addrs {
+		ip := netip.MustParseAddr(a)
+		s.Addrs = append(s.Addrs, wan.Addr{Device: "wan0", Prefix: netip.PrefixFrom(ip, ip.BitLen()), Preferred: wan.Forever, Valid: wan.Forever})
+	}
+	return s
+}
+
+func home(hosts ...string) Service {
+	if len(hosts) == 0 {
+		hosts = []string{"home.example.com"}
+	}
+	return Service{
+		Name: "home", Provider: "noip", Title: "No-IP", Hosts: hosts, Families: [2]bool{true, true},
+		Limits: Limits{Floor: 2 * time.Second}, Enabled: true, Account: "account", Config: "config",
+	}
+}
+
+// script drives an engine and remembers the time and what was stored.
+type script struct {
+	t     *testing.T
+	e     *Engine
+	now   time.Time
+	plan  Plan
+	saved map[string]persist.Record
+}
+
+func begin(t *testing.T, services ...Service) *script {
+	t.Helper()
+	s := &script{t: t, e: NewEngine(nil, time.Time{}, 1), now: start, saved: map[string]persist.Record{}}
+	s.step(Configure{services})
+	return s
+}
+
+func (s *script) step(ev Event) {
+	s.t.Helper()
+	s.plan = s.e.Step(s.now, ev)
+	maps.Copy(s.saved, s.plan.Save)
+	for _, j := range s.plan.Jobs {
+		if _, ok := s.plan.Save[j.Service]; !ok {
+			s.t.Fatalf("a request leaves without its intent being stored: %+v", j)
+		}
+	}
+}
+
+func (s *script) after(d time.Duration, ev Event) {
+	s.t.Helper()
+	s.now = s.now.Add(d)
+	s.step(ev)
+}
+
+// job returns the single job of the last plan.
+func (s *script) job() Job {
+	s.t.Helper()
+	if len(s.plan.Jobs) != 1 {
+		s.t.Fatalf("jobs = %+v, want one", s.plan.Jobs)
+	}
+	return s.plan.Jobs[0]
+}
+
+func (s *script) silent() {
+	s.t.Helper()
+	if len(s.plan.Jobs) > 0 {
+		s.t.Fatalf("jobs = %+v, want none", s.plan.Jobs)
+	}
+}
+
+// sends checks the last plan's request: names, then addresses.
+func (s *script) sends(want string) Job {
+	s.t.Helper()
+	j := s.job()
+	if got := strings.Join(j.Request.Hosts, ",") + " " + j.Request.Addrs(","); got != want {
+		s.t.Fatalf("request = %s, want %s", got, want)
+	}
+	return j
+}
+
+// good is the answer that confirms everything.
+func good(j Job) Done {
+	d := Done{Job: j}
+	for _, h := range j.Request.Hosts {
+		d.Results = append(d.Results, Result{Host: h, V4: j.Request.V4, V6: j.Request.V6, Answer: "good"})
+	}
+	return d
+}
+
+func failed(j Job, k Kind) Done {
+	return Done{Job: j, Err: &Fault{Kind: k, Detail: "it went wrong", RetryAfter: 30 * time.Minute}}
+}
+
+func (s *script) status(i int) ServiceStatus { return s.e.Status(s.now).Services[i] }
+
+func (s *script) is(state State, next time.Duration) {
+	s.t.Helper()
+	st := s.status(0)
+	want := ""
+	if next > 0 {
+		want = s.now.Add(next).UTC().Format(time.RFC3339)
+	}
+	if st.State != state || st.Next != want {
+		s.t.Errorf("state = %s (%s), next %q; want %s, next %q", st.State, st.Reason, st.Next, state, want)
+	}
+	if (state == OK || state == Sending) != (s.plan.Wake.IsZero()) && state != NeedsUser && state != NoAddress && state != Disabled {
+		s.t.Errorf("%s, but wake = %v", state, s.plan.Wake)
+	}
+}
+
+func TestFirstAddressLeavesAtOnceAndOnce(t *testing.T) {
+	s := begin(t, home())
+	s.is(NoAddress, 0)
+	s.step(Seen{at("84.0.0.2", "2a00:1:2:3::1")})
+	j := s.sends("home.example.com 84.0.0.2,2a00:1:2:3::1")
+	s.is(Sending, 0)
+	s.after(time.Second, good(j))
+	s.silent()
+	s.is(OK, 0)
+	s.after(time.Hour, Seen{at("84.0.0.2", "2a00:1:2:3::1")})
+	s.after(time.Hour, Tick{})
+	s.after(time.Hour, Poke{})
+	s.silent()
+	st := s.status(0)
+	if st.Sent != 1 || len(st.Records) != 2 || st.Records[1].Published != "2a00:1:2:3::1" || st.Records[0].Since != "2026-11-21T10:00:01Z" {
+		t.Errorf("status = %+v", st)
+	}
+}
+
+func TestOnlyWhatChangedIsSent(t *testing.T) {
+	s := begin(t, home("a.example.com", "b.example.com"))
+	s.step(Seen{at("84.0.0.2")})
+	s.after(time.Second, good(s.sends("a.example.com,b.example.com 84.0.0.2")))
+	s.after(2*time.Second, Seen{at("84.0.0.2", "2a00:1:2:3::1")})
+	s.after(time.Second, good(s.sends("a.example.com,b.example.com 2a00:1:2:3::1")))
+	s.after(time.Hour, Seen{at("84.0.0.3", "2a00:1:2:3::1")})
+	s.after(time.Second, good(s.sends("a.example.com,b.example.com 84.0.0.3")))
+	s.after(time.Hour, Configure{[]Service{home("a.example.com", "b.example.com", "c.example.com")}})
+	s.sends("c.example.com 84.0.0.3,2a00:1:2:3::1")
+}
+
+func TestAddressThatGoesAndComesBackIsNotRepeated(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	s.after(time.Second, good(s.job()))
+	s.after(time.Minute, Seen{at()})
+	s.silent()
+	s.is(NoAddress, 0)
+	s.after(time.Minute, Seen{at("84.0.0.2")})
+	s.silent()
+	s.is(OK, 0)
+}
+
+func TestAddressThatChangesInFlightFollows(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	j := s.job()
+	s.after(10*time.Millisecond, Seen{at()})
+	s.after(10*time.Millisecond, Seen{at("84.0.0.3")})
+	s.silent()
+	s.after(time.Second, good(j))
+	s.silent()
+	s.is(Waiting, time.Second-20*time.Millisecond)
+	s.now = s.plan.Wake
+	s.step(Tick{})
+	s.sends("home.example.com 84.0.0.3")
+}
+
+func TestFlappingIsSlowedAndForgiven(t *testing.T) {
+	s := begin(t, home())
+	var left []time.Duration
+	for i := range 12 {
+		s.step(Seen{at(fmt.Sprintf("84.0.0.%d", i+1))})
+		if len(s.plan.Jobs) == 0 {
+			s.now = s.plan.Wake
+			s.step(Tick{})
+		}
+		left = append(left, s.now.Sub(start))
+		s.step(good(s.job()))
+	}
+	for i, want := range []time.Duration{0, 2, 6, 14, 30, 62, 126, 254, 510, 1022, 1922, 2822} {
+		if left[i] != want*time.Second {
+			t.Errorf("request %d left after %s, want %s", i, left[i], want*time.Second)
+		}
+	}
+	s.after(time.Hour, Seen{at("84.1.1.1")})
+	s.after(time.Second, good(s.sends("home.example.com 84.1.1.1")))
+	s.after(time.Second, Seen{at("84.1.1.2")})
+	s.sends("home.example.com 84.1.1.2")
+}
+
+func TestBackOff(t *testing.T) {
+	cases := []struct {
+		kind  Kind
+		state State
+		waits []time.Duration // lower bounds; a quarter more is allowed for jitter
+	}{
+		{Unreachable, Waiting, []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 5 * time.Minute}},
+		{Transient, Waiting, []time.Duration{5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 24 * time.Hour, 24 * time.Hour}},
+		{Unconfirmed, Waiting, []time.Duration{5 * time.Minute, 10 * time.Minute}},
+		{Throttled, Waiting, []time.Duration{30 * time.Minute, 30 * time.Minute}},
+		{Clock, BadClock, []time.Duration{15 * time.Second, 15 * time.Second}},
+	}
+	for _, c := range cases {
+		t.Run(c.kind.String(), func(t *testing.T) {
+			s := begin(t, home())
+			s.step(Seen{at("84.0.0.2")})
+			for i, least := range c.waits {
+				s.after(time.Second, failed(s.job(), c.kind))
+				s.silent()
+				wait := s.plan.Wake.Sub(s.now)
+				if exact := c.kind == Throttled || c.kind == Clock; wait < least || wait > least*5/4 || exact && wait != least {
+					t.Errorf("failure %d: wait %s, want %s", i+1, wait, least)
+				}
+				if st := s.status(0); st.State != c.state || !strings.Contains(st.Reason, "it went wrong") {
+					t.Errorf("status = %+v", st)
+				}
+				s.now = s.plan.Wake.Add(-time.Nanosecond)
+				s.step(Tick{})
+				s.silent()
+				s.now = s.plan.Wake
+				s.step(Tick{})
+			}
+			s.after(time.Second, good(s.job()))
+			s.is(OK, 0)
+		})
+	}
+}
+
+func TestChangedWANEndsTheWaitForTheNetworkOnly(t *testing.T) {
+	for _, k := range []Kind{Unreachable, Transient, Unconfirmed, Throttled} {
+		s := begin(t, home())
+		s.step(Seen{at("84.0.0.2")})
+		for range 5 {
+			s.step(failed(s.job(), k))
+			s.now = s.plan.Wake
+			s.step(Tick{})
+		}
+		s.step(failed(s.job(), k))
+		s.after(2*time.Second, Seen{at("84.0.0.3")})
+		if sent := len(s.plan.Jobs) == 1; sent != (k == Unreachable) {
+			t.Errorf("%v: sent after a change: %t", k, sent)
+		}
+	}
+}
+
+func TestBlockIsSilentUntilTheUserActs(t *testing.T) {
+	acts := map[string]Event{
+		"resume":            Resume{"home"},
+		"new configuration": Configure{[]Service{func() Service { s := home(); s.Config = "other"; return s }()}},
+		"new account": Configure{[]Service{func() Service {
+			s := home()
+			s.Account, s.Config = "other", "other"
+			return s
+		}()}},
+	}
+	for name, act := range acts {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t, home())
+			s.step(Seen{at("84.0.0.2")})
+			s.after(time.Second, failed(s.job(), Blocked))
+			if s.saved["home"].Blocked == "" {
+				t.Error("the block is not stored")
+			}
+			s.is(NeedsUser, 0)
+			for i, ev := range []Event{Tick{}, Poke{}, Seen{at("84.0.0.3")}, Resume{"other"}, Configure{[]Service{home()}}} {
+				s.after(time.Duration(i)*24*time.Hour, ev)
+				s.silent()
+				if !s.plan.Wake.IsZero() {
+					t.Errorf("%T: wake at %v", ev, s.plan.Wake)
+				}
+			}
+
+			// A reboot changes nothing.
+			s.e = NewEngine(s.saved, s.now, 2)
+			s.step(Configure{[]Service{home()}})
+			s.after(time.Minute, Seen{at("84.0.0.4")})
+			s.silent()
+			s.is(NeedsUser, 0)
+
+			s.after(time.Second, act)
+			s.sends("home.example.com 84.0.0.4")
+		})
+	}
+}
+
+func TestRefusedNameDoesNotHoldUpTheOthers(t *testing.T) {
+	s := begin(t, home("a.example.com", "b.example.com"))
+	s.step(Seen{at("84.0.0.2")})
+	d := good(s.job())
+	d.Results[0] = Result{Host: "a.example.com", Answer: "nohost", Fault: &Fault{Kind: Refused, Detail: "a.example.com is not known"}}
+	s.after(time.Second, d)
+	s.silent()
+	s.is(NeedsUser, 0)
+	if st := s.status(0); !strings.Contains(st.Reason, "a.example.com") || st.LastError == "" {
+		t.Errorf("status = %+v", st)
+	}
+	s.after(time.Hour, Seen{at("84.0.0.3")})
+	s.after(time.Second, good(s.sends("b.example.com 84.0.0.3")))
+	s.after(time.Minute, Resume{"home"})
+	s.after(time.Second, good(s.sends("a.example.com 84.0.0.3")))
+	s.is(OK, 0)
+}
+
+func TestAnswerThatConfirmsLessThanWasSent(t *testing.T) {
+	cases := map[string][]Result{
+		"nothing":       nil,
+		"another name":  {{Host: "x.example.com", V4: netip.MustParseAddr("84.0.0.2")}},
+		"no address":    {{Host: "home.example.com"}},
+		"wrong address": {{Host: "home.example.com", V4: netip.MustParseAddr("9.9.9.9"), V6: netip.MustParseAddr("2a00::9")}},
+	}
+	for name, results := range cases {
+		s := begin(t, home())
+		s.step(Seen{at("84.0.0.2", "2a00:1:2:3::1")})
+		s.after(time.Second, Done{Job: s.job(), Results: results})
+		if s.silent(); s.plan.Wake.Sub(s.now) < 5*time.Minute {
+			t.Errorf("%s: wake in %s", name, s.plan.Wake.Sub(s.now))
+		}
+		if r := s.status(0).Records; r[0].Published != "" || r[1].Published != "" {
+			t.Errorf("%s: records = %+v", name, r)
+		}
+	}
+
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2", "2a00:1:2:3::1")})
+	s.after(time.Second, Done{Job: s.job(), Results: []Result{{Host: "home.example.com", V4: netip.MustParseAddr("84.0.0.2")}}})
+	s.silent()
+	s.now = s.plan.Wake
+	s.step(Tick{})
+	s.sends("home.example.com 2a00:1:2:3::1")
+}
+
+func TestServicesOfOneAccountTakeTurns(t *testing.T) {
+	a, b, c := home("a.example.com"), home("b.example.com"), home("c.example.com")
+	b.Name, c.Name, c.Account = "second", "elsewhere", "other"
+	s := begin(t, a, b, c)
+	s.step(Seen{at("84.0.0.2")})
+	if len(s.plan.Jobs) != 2 || s.plan.Jobs[0].Service != "home" || s.plan.Jobs[1].Service != "elsewhere" {
+		t.Fatalf("jobs = %+v", s.plan.Jobs)
+	}
+	s.after(time.Second, good(s.plan.Jobs[0]))
+	if s.job().Service != "second" {
+		t.Errorf("next = %+v", s.plan.Jobs)
+	}
+	s.after(time.Second, failed(s.job(), Blocked))
+	for i, want := range []State{NeedsUser, NeedsUser, Sending} {
+		if st := s.status(i); st.State != want {
+			t.Errorf("%s = %s, want %s", st.Name, st.State, want)
+		}
+	}
+}
+
+func TestRestartRemembers(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	s.after(time.Second, good(s.job()))
+	s.after(time.Hour, Seen{at("84.0.0.3")})
+	s.after(time.Second, failed(s.job(), Throttled))
+	stored := s.now
+
+	restart := func(now time.Time) {
+		s.e = NewEngine(s.saved, stored, 2)
+		s.now = now
+		s.step(Configure{[]Service{home()}})
+		s.step(Seen{at("84.0.0.3")})
+	}
+	restart(stored.Add(10 * time.Minute))
+	s.silent()
+	s.is(Waiting, 20*time.Minute)
+
+	restart(start.AddDate(-8, 0, 0)) // no clock at boot
+	s.silent()
+	if wait := s.plan.Wake.Sub(s.now); wait < 30*time.Minute || wait > 30*time.Minute+time.Second {
+		t.Errorf("with a clock behind, wait = %s, want 30 minutes", wait)
+	}
+
+	restart(stored.Add(30*time.Minute + time.Second))
+	s.sends("home.example.com 84.0.0.3")
+
+	s.e = NewEngine(s.saved, stored, 2)
+	s.step(Configure{[]Service{home()}})
+	s.step(Seen{at("84.0.0.2")})
+	s.silent()
+	s.is(OK, 0)
+}
+
+func TestOtherAccountIsToldEverythingAgain(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	s.after(time.Second, good(s.job()))
+	other := home()
+	other.Account = "other"
+	s.after(time.Second, Configure{[]Service{other}})
+	s.sends("home.example.com 84.0.0.2")
+}
+
+func TestAnswerForTheAccountBeforeAReloadIsDropped(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	j := s.job()
+	other := home()
+	other.Account = "other"
+	s.after(time.Second, Configure{[]Service{other}})
+	s.silent()
+	s.after(2*time.Second, failed(j, Blocked))
+	s.sends("home.example.com 84.0.0.2")
+}
+
+func TestStopStartsNothing(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	j := s.job()
+	s.step(Seen{at("84.0.0.3")})
+	s.step(Stop{})
+	s.after(time.Minute, good(j))
+	s.silent()
+	if got := s.saved["home"]; got.Intent != nil || got.Hosts["home.example.com"].V4.String() != "84.0.0.2" {
+		t.Errorf("stored = %+v", got)
+	}
+}
+
+func TestUnknownOutcomeStaysOpen(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	j := s.job()
+	s.step(Stop{})
+	s.step(Done{Job: j, Err: fmt.Errorf("cancelled")})
+	if s.saved["home"].Intent == nil {
+		t.Error("the intent was closed")
+	}
+}
+
+func TestUpdateMayHurryOnlyOurOwnCaution(t *testing.T) {
+	cases := []struct {
+		kind  Kind
+		after time.Duration
+		sends bool
+	}{
+		{Unreachable, 2 * time.Second, true},
+		{Transient, 30 * time.Second, false},
+		{Transient, 2 * time.Minute, true},
+		{Unconfirmed, 2 * time.Minute, true},
+		{Throttled, 29 * time.Minute, false},
+		{Clock, 2 * time.Second, true},
+	}
+	for _, c := range cases {
+		s := begin(t, home())
+		s.step(Seen{at("84.0.0.2")})
+		s.step(failed(s.job(), c.kind))
+		s.after(c.after, Poke{})
+		if got := len(s.plan.Jobs) == 1; got != c.sends {
+			t.Errorf("%v after %s: sends %t, want %t", c.kind, c.after, got, c.sends)
+		}
+	}
+}
+
+func TestManyNamesAreSplit(t *testing.T) {
+	var hosts []string
+	for i := range 45 {
+		hosts = append(hosts, fmt.Sprintf("h%d.example.com", i))
+	}
+	svc := home(hosts...)
+	svc.Limits.HostsPerRequest = 20
+	s := begin(t, svc)
+	s.step(Seen{at("84.0.0.2")})
+	var sizes []int
+	for {
+		if len(s.plan.Jobs) == 0 {
+			if s.plan.Wake.IsZero() {
+				break
+			}
+			s.now = s.plan.Wake
+			s.step(Tick{})
+			continue
+		}
+		sizes = append(sizes, len(s.job().Request.Hosts))
+		s.step(good(s.job()))
+	}
+	if !slices.Equal(sizes, []int{20, 20, 5}) || s.now.Sub(start) != 4*time.Second {
+		t.Errorf("sizes = %v after %s", sizes, s.now.Sub(start))
+	}
+}
+
+func TestFamilyAndDisabled(t *testing.T) {
+	four, six, off := home(), home(), home()
+	four.Name, four.Account, four.Families = "four", "4", [2]bool{true, false}
+	six.Name, six.Account, six.Families = "six", "6", [2]bool{false, true}
+	off.Name, off.Account, off.Enabled = "off", "o", false
+	s := begin(t, four, six, off)
+	s.step(Seen{at("84.0.0.2", "2a00:1:2:3::1")})
+	if len(s.plan.Jobs) != 2 || s.plan.Jobs[0].Request.V6.IsValid() || s.plan.Jobs[1].Request.V4.IsValid() {
+		t.Errorf("jobs = %+v", s.plan.Jobs)
+	}
+	if st := s.status(2); st.State != Disabled {
+		t.Errorf("off = %+v", st)
+	}
+	s.step(Seen{at("192.168.1.2", "fd00::1")})
+	s.step(good(Job{"four", "4", Request{[]string{"home.example.com"}, netip.MustParseAddr("84.0.0.2"), netip.Addr{}}}))
+	if st := s.status(0); st.State != NoAddress || !strings.Contains(st.Reason, "192.168.1.2") {
+		t.Errorf("four = %+v", st)
+	}
+	if st := s.status(1); st.State != Sending {
+		t.Errorf("six = %+v", st)
+	}
+}

@@ -1,0 +1,219 @@
+package providers
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"wandns/updater"
+)
+
+var (
+	v4 = netip.MustParseAddr("84.0.0.2")
+	v6 = netip.MustParseAddr("2a00:1:2:3::1")
+)
+
+const canary = "canary-7f3a"
+
+// exchange sends one request to a server that answers as it is told.
+func exchange(t *testing.T, req updater.Request, status int, body string) (*http.Request, []updater.Result, error) {
+	t.Helper()
+	var got *http.Request
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		w.WriteHeader(status)
+		w.Write([]byte(body))
+	}))
+	defer s.Close()
+	p := noip().New(updater.Settings{
+		Values: map[string]string{"username": "jürgen@example.com", "password": canary + "€"}, Server: s.URL,
+		Agent:  updater.Agent{Version: "1.2.3", Model: "mipsle", Contact: "packager@wandns.invalid"},
+		Client: updater.NewClient(updater.ClientConfig{}),
+	})
+	results, err := p.Update(t.Context(), req)
+	return got, results, err
+}
+
+func TestNoIPRequest(t *testing.T) {
+	cases := []struct {
+		name string
+		req  updater.Request
+		want string
+	}{
+		{"one host", updater.Request{Hosts: []string{"home.example.com"}, V4: v4}, "hostname=home.example.com&myip=84.0.0.2"},
+		{"hosts and a group", updater.Request{Hosts: []string{"home.example.com", "group1", "all.ddnskey.com"}, V4: v4}, "hostname=home.example.com,group1,all.ddnskey.com&myip=84.0.0.2"},
+		{"both families", updater.Request{Hosts: []string{"home.example.com"}, V4: v4, V6: v6}, "hostname=home.example.com&myip=84.0.0.2,2a00:1:2:3::1"},
+		{"IPv6 only", updater.Request{Hosts: []string{"home.example.com"}, V6: v6}, "hostname=home.example.com&myip=2a00:1:2:3::1"},
+	}
+	for _, c := range cases {
+		r, _, _ := exchange(t, c.req, http.StatusOK, "911")
+		if r.Method != http.MethodGet || r.URL.Path != "/nic/update" || r.URL.RawQuery != c.want {
+			t.Errorf("%s: %s %s?%s, want ?%s", c.name, r.Method, r.URL.Path, r.URL.RawQuery, c.want)
+		}
+		basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("jürgen@example.com:"+canary+"€"))
+		if got := r.Header.Get("Authorization"); got != basic {
+			t.Errorf("%s: Authorization %q, want %q", c.name, got, basic)
+		}
+		if got := r.UserAgent(); got != "wandns Router-mipsle/1.2.3 packager@wandns.invalid" || !regexp.MustCompile(`^\S+ \S+-\S+/\S+ \S+@\S+$`).MatchString(got) {
+			t.Errorf("%s: User-Agent %q", c.name, got)
+		}
+	}
+}
+
+func TestNoIPUsesItsOwnServer(t *testing.T) {
+	if got := noip().New(updater.Settings{}).(*noIP).url; got != "https://dynupdate.no-ip.com/nic/update" {
+		t.Errorf("url = %s", got)
+	}
+}
+
+func TestNoIPAnswers(t *testing.T) {
+	const (
+		ok  = updater.Kind(0)
+		bad = updater.Blocked
+	)
+	cases := []struct {
+		name   string
+		hosts  int
+		both   bool
+		status int
+		body   string
+		kinds  []updater.Kind // per host; none for a fault of all
+		all    updater.Kind
+		says   string
+	}{
+		{name: "good", body: "good 84.0.0.2", kinds: []updater.Kind{ok}},
+		{name: "good with line ends", body: "\r\n good 84.0.0.2 \r\n\r\n", kinds: []updater.Kind{ok}},
+		{name: "upper case", body: "GOOD 84.0.0.2", kinds: []updater.Kind{ok}},
+		{name: "no address", body: "good", kinds: []updater.Kind{ok}},
+		{name: "tab", body: "nochg\t84.0.0.2", kinds: []updater.Kind{ok}},
+		{name: "nochg", body: "nochg 84.0.0.2", kinds: []updater.Kind{ok}},
+		{name: "both", both: true, body: "good 84.0.0.2,2a00:1:2:3::1", kinds: []updater.Kind{ok}},
+		{name: "both, other spelling", both: true, body: "good 2A00:0001:2:3:0::1, 84.0.0.2", kinds: []updater.Kind{ok}},
+		{name: "more than was sent", body: "good 84.0.0.2,2a00::9", kinds: []updater.Kind{ok}},
+		{name: "one of two addresses", both: true, body: "good 84.0.0.2", kinds: []updater.Kind{updater.Unconfirmed}, says: "84.0.0.2,2a00:1:2:3::1 was sent"},
+		{name: "another address", body: "good 9.9.9.9", kinds: []updater.Kind{updater.Unconfirmed}, says: "9.9.9.9"},
+		{name: "nochg with another address", body: "nochg 9.9.9.9", kinds: []updater.Kind{updater.Unconfirmed}},
+		{name: "loopback", body: "good 127.0.0.1", kinds: []updater.Kind{bad}, says: "shuts out this program"},
+		{name: "nohost", body: "nohost", kinds: []updater.Kind{updater.Refused}, says: "h0.example.com is not"},
+		{name: "notfqdn", body: "notfqdn", kinds: []updater.Kind{updater.Refused}},
+		{name: "badauth", body: "badauth", kinds: []updater.Kind{bad}, says: "user name and password"},
+		{name: "badauth with 401", status: 401, body: "badauth\r\n", kinds: []updater.Kind{bad}},
+		{name: "abuse with 401", status: 401, body: "abuse", kinds: []updater.Kind{bad}, says: "abuse"},
+		{name: "911 with 500", status: 500, body: "911", kinds: []updater.Kind{updater.Throttled}},
+		{name: "badagent", body: "BadAgent", kinds: []updater.Kind{bad}, says: "newer wandns"},
+		{name: "not a donor", body: "!donator", kinds: []updater.Kind{bad}, says: "plan"},
+		{name: "fault", body: "911", kinds: []updater.Kind{updater.Throttled}},
+		{name: "dns fault", body: "dnserr", kinds: []updater.Kind{updater.Throttled}},
+
+		{name: "line by line", hosts: 3, body: "good 84.0.0.2\r\nnohost\r\nnochg 84.0.0.2\r\n", kinds: []updater.Kind{ok, updater.Refused, ok}},
+		{name: "said once for all", hosts: 3, body: "badauth", kinds: []updater.Kind{bad, bad, bad}},
+		{name: "said once after a success", hosts: 3, body: "good 84.0.0.2\nabuse", kinds: []updater.Kind{ok, bad, bad}},
+		{name: "fault said once", hosts: 2, body: "911", kinds: []updater.Kind{updater.Throttled, updater.Throttled}},
+		{name: "fault for one", hosts: 2, body: "good 84.0.0.2\n911", kinds: []updater.Kind{ok, updater.Throttled}},
+		{name: "nohost is never for all", hosts: 2, body: "nohost", kinds: []updater.Kind{updater.Refused, updater.Unconfirmed}},
+		{name: "fewer lines than hosts", hosts: 3, body: "good 84.0.0.2", kinds: []updater.Kind{ok, updater.Unconfirmed, updater.Unconfirmed}},
+		{name: "more lines than hosts", body: "good 84.0.0.2\ngood 84.0.0.2", kinds: []updater.Kind{ok}},
+		{name: "one strange line", hosts: 2, body: "good 84.0.0.2\nwhat?", kinds: []updater.Kind{ok, updater.Unconfirmed}},
+
+		{name: "empty", body: "", all: updater.Unconfirmed, says: "empty"},
+		{name: "spaces", body: " \r\n \n", all: updater.Unconfirmed, says: "empty"},
+		{name: "login page", body: "<html>goods</html>", all: updater.Unconfirmed, says: "login page"},
+		{name: "good inside a word", body: "goods 84.0.0.2", all: updater.Unconfirmed},
+		{name: "good inside a sentence", body: "ERROR good luck", all: updater.Unconfirmed},
+		{name: "good denied by its status", status: 500, body: "good 84.0.0.2", all: updater.Transient, says: "500"},
+		{name: "401 without a word", status: 401, body: "", all: bad, says: "HTTP 401"},
+		{name: "401 with a page", status: 401, body: "<html>Unauthorized</html>", all: bad},
+		{name: "403", status: 403, body: "Forbidden", all: updater.Transient, says: "403"},
+		{name: "503", status: 503, body: "", all: updater.Transient},
+		{name: "429", status: 429, body: "", all: updater.Transient},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			req := updater.Request{V4: v4}
+			for i := range max(c.hosts, 1) {
+				req.Hosts = append(req.Hosts, "h"+string(rune('0'+i))+".example.com")
+			}
+			if c.both {
+				req.V6 = v6
+			}
+			if c.status == 0 {
+				c.status = http.StatusOK
+			}
+			_, results, err := exchange(t, req, c.status, c.body)
+			if c.kinds == nil {
+				fault, isFault := err.(*updater.Fault) //nolint:errorlint // the contract is a *Fault itself
+				if !isFault || fault.Kind != c.all || !strings.Contains(fault.Error(), c.says) {
+					t.Fatalf("error = %v, results %+v; want %v with %q", err, results, c.all, c.says)
+				}
+				return
+			}
+			if err != nil || len(results) != len(req.Hosts) {
+				t.Fatalf("results = %+v, error %v", results, err)
+			}
+			for i, want := range c.kinds {
+				r := results[i]
+				got := ok
+				if r.Fault != nil {
+					got = r.Fault.Kind
+				} else if r.V4 != req.V4 || r.V6 != req.V6 {
+					got = updater.Unconfirmed
+				}
+				if got != want || r.Host != req.Hosts[i] {
+					t.Errorf("result %d = %+v (%v), want %v", i, r, r.Fault, want)
+				}
+				if want == updater.Throttled && r.Fault.RetryAfter != 30*time.Minute {
+					t.Errorf("asks again after %v", r.Fault.RetryAfter)
+				}
+				if want != ok && r.Fault != nil && !strings.Contains(r.Fault.Error(), c.says) {
+					t.Errorf("says %q, want %q in it", r.Fault, c.says)
+				}
+			}
+		})
+	}
+}
+
+func TestNoIPChecks(t *testing.T) {
+	spec := noip()
+	for h, good := range map[string]bool{"home.example.com": true, "group_1": true, "HOME.example.com": true, "a,b": false, "a b": false, "ä.example.com": false, "x?y": false, strings.Repeat("a", 254): false} {
+		if got := spec.CheckHost(h) == ""; got != good {
+			t.Errorf("CheckHost(%q) = %q", h, spec.CheckHost(h))
+		}
+	}
+	for v, good := range map[string]bool{"user@example.com": true, "jürgen": true, "a:b": false, "a\nb": false} {
+		if got := spec.Fields[0].Check(v) == ""; got != good {
+			t.Errorf("username %q: %q", v, spec.Fields[0].Check(v))
+		}
+	}
+	if why := spec.Fields[1].Check("a:b"); why != "" {
+		t.Errorf("a colon in the password: %s", why)
+	}
+}
+
+func FuzzReadNoIP(f *testing.F) {
+	f.Add(200, "good 84.0.0.2\nnohost", true)
+	f.Add(401, "", false)
+	f.Add(200, "good 127.0.0.1", false)
+	f.Fuzz(func(t *testing.T, status int, body string, both bool) {
+		req := updater.Request{Hosts: []string{"a.example.com", "b.example.com"}, V4: v4}
+		if both {
+			req.V6 = v6
+		}
+		results, err := readNoIP(req, updater.Answer{Status: status, Body: body})
+		if (err == nil) != (len(results) == 2) {
+			t.Fatalf("%d results, error %v", len(results), err)
+		}
+		for _, r := range results {
+			if r.V4.IsValid() && r.V4 != req.V4 || r.V6.IsValid() && r.V6 != req.V6 {
+				t.Errorf("an address that was not sent is confirmed: %+v", r)
+			}
+			if (r.V4.IsValid() || r.V6.IsValid()) && status/100 != 2 {
+				t.Errorf("status %d confirms %+v", status, r)
+			}
+		}
+	})
+}

@@ -1,0 +1,486 @@
+package updater_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wandns/persist"
+	"wandns/updater"
+	"wandns/updater/providers"
+	"wandns/updater/updatertest"
+	"wandns/wan"
+)
+
+// The tests of this file run the real runner, engine, client, provider and
+// store against the simulator, in a synctest bubble: hours pass in no time.
+
+const canary = "canary-7f3a"
+
+// pipes is a network of in-memory connections to one server.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error   { close(p.done); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.conns <- server:
+		return client, nil
+	case <-p.done:
+		return nil, errors.New("connection refused")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// house is everything around a runner.
+type house struct {
+	t        *testing.T
+	sim      *updatertest.NoIP
+	net      *pipes
+	wan      chan wan.State
+	commands chan updater.Command
+	dir      string
+	store    *persist.Store
+	stop     context.CancelFunc
+	ended    chan struct{}
+	cut      bool // the network is down
+
+	mu     sync.Mutex
+	status updater.Status
+	writes int
+	log    bytes.Buffer
+}
+
+func (h *house) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.log.Write(b)
+}
+
+func newHouse(t *testing.T, hosts ...string) *house {
+	h := &house{t: t, net: &pipes{make(chan net.Conn), make(chan struct{})}, dir: t.TempDir()}
+	h.sim = updatertest.NewNoIP("user@example.com", canary, hosts...)
+	server := &http.Server{Handler: h.sim, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	go func() { _ = server.Serve(h.net) }() // ends with Close
+	t.Cleanup(func() { server.Close() })
+	return h
+}
+
+func (h *house) account(hosts ...string) updater.Account {
+	spec, _ := providers.Find("noip")
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if h.cut {
+			return nil, errors.New("network is unreachable")
+		}
+		return h.net.dial(ctx, network, address)
+	}
+	return updater.Account{
+		Service: updater.Service{
+			Name: "home", Provider: spec.Name, Title: spec.Title, Hosts: hosts, Families: [2]bool{true, true},
+			Limits: spec.Limits, Enabled: true, Account: "a", Config: "c",
+		},
+		Secrets: []string{canary},
+		Provider: spec.New(updater.Settings{
+			Values: map[string]string{"username": "user@example.com", "password": h.sim.Password}, Server: "http://dynupdate.test",
+			Agent: updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"}, Client: updater.NewClient(updater.ClientConfig{Dial: dial}),
+		}),
+	}
+}
+
+// boot starts the daemon; off stops it.
+func (h *house) boot(accounts ...updater.Account) {
+	h.t.Helper()
+	store, err := persist.Open(h.dir)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	records, err := store.Records()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.store, h.wan, h.commands, h.ended = store, make(chan wan.State, 1), make(chan updater.Command), make(chan struct{})
+	var ctx context.Context
+	ctx, h.stop = context.WithCancel(context.Background())
+	r := &updater.Runner{
+		Engine: updater.NewEngine(records, store.Clock(), 1), Journal: store, WAN: h.wan, Commands: h.commands,
+		Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Publish: func(b []byte) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.writes++
+			if bytes.Contains(b, []byte(canary)) {
+				h.t.Errorf("the secret is in the status: %s", b)
+			}
+			return json.Unmarshal(b, &h.status)
+		},
+	}
+	go func() {
+		r.Run(ctx, accounts)
+		close(h.ended)
+	}()
+}
+
+func (h *house) off() {
+	h.stop()
+	<-h.ended
+	if err := h.store.Close(); err != nil {
+		h.t.Error(err)
+	}
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if strings.Contains(h.log.String(), canary) {
+		h.t.Errorf("the secret is in the log:\n%s", h.log.String())
+	}
+}
+
+func address(addrs ...string) wan.State {
+	s := wan.State{
+		Devices: []wan.Device{{Name: "wan0", Up: true, Carrier: true}},
+		Routes:  []wan.Route{{Family: wan.IPv4, Device: "wan0"}, {Family: wan.IPv6, Device: "wan0"}},
+	}
+	for _, a := range addrs {
+		ip := netip.MustParseAddr(a)
+		s.Addrs = append(s.Addrs, wan.Addr{Device: "wan0", Prefix: netip.PrefixFrom(ip, ip.BitLen()), Preferred: wan.Forever, Valid: wan.Forever})
+	}
+	return s
+}
+
+func (h *house) see(addrs ...string) {
+	h.wan <- address(addrs...)
+	synctest.Wait()
+}
+
+func (h *house) service() updater.ServiceStatus {
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.status.Services) == 0 {
+		return updater.ServiceStatus{}
+	}
+	return h.status.Services[0]
+}
+
+// expect checks the state and how many requests there have been.
+func (h *house) expect(state updater.State, requests int) {
+	h.t.Helper()
+	st := h.service()
+	ledger := h.sim.Ledger()
+	if st.State != state || len(ledger) != requests {
+		h.t.Fatalf("state %s (%s) after %d requests, want %s after %d\n%v", st.State, st.Reason, len(ledger), state, requests, ledger)
+	}
+	if v := h.sim.Violations(); len(v) > 0 {
+		h.t.Fatalf("rules were broken: %v", v)
+	}
+}
+
+func bubble(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f) }
+
+func TestPublishesOnceOverRestarts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		a := h.account("home.example.com")
+		h.boot(a)
+		h.see("84.0.0.2", "2a00:1:2:3::1")
+		h.expect(updater.OK, 1)
+		if e := h.sim.Ledger()[0]; e.MyIP != "84.0.0.2,2a00:1:2:3::1" || e.Agent != "wandns Router-test/1.0.0 packager@wandns.invalid" {
+			t.Errorf("request = %+v", e)
+		}
+		h.off()
+		for range 3 {
+			time.Sleep(24 * time.Hour)
+			h.boot(a)
+			h.see("84.0.0.2", "2a00:1:2:3::1")
+			h.expect(updater.OK, 1)
+			h.off()
+		}
+	})
+}
+
+func TestAsksAgainAfterExactlyThirtyMinutes(t *testing.T) {
+	for _, code := range []updatertest.Fault{"911", "dnserr"} {
+		bubble(t, func(t *testing.T) {
+			h := newHouse(t, "home.example.com")
+			h.sim.Next(code, code)
+			h.boot(h.account("home.example.com"))
+			h.see("84.0.0.2")
+			h.expect(updater.Waiting, 1)
+			time.Sleep(30*time.Minute - time.Nanosecond)
+			h.see("84.0.0.3") // not even a new address hurries it
+			h.expect(updater.Waiting, 1)
+			time.Sleep(time.Nanosecond)
+			h.expect(updater.Waiting, 2)
+			time.Sleep(30 * time.Minute)
+			h.expect(updater.OK, 3)
+			l := h.sim.Ledger()
+			if d := l[1].At.Sub(l[0].At); d != 30*time.Minute {
+				t.Errorf("asked again after %s", d)
+			}
+			h.off()
+		})
+	}
+}
+
+func TestThirtyMinutesHoldOverAReboot(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		h.sim.Next("911")
+		a := h.account("home.example.com")
+		h.boot(a)
+		h.see("84.0.0.2")
+		h.expect(updater.Waiting, 1)
+		h.off()
+		time.Sleep(10 * time.Minute)
+		h.boot(a)
+		h.see("84.0.0.2")
+		time.Sleep(20*time.Minute - time.Second)
+		h.expect(updater.Waiting, 1)
+		time.Sleep(2 * time.Second)
+		h.expect(updater.OK, 2)
+		h.off()
+	})
+}
+
+func TestStopsForGood(t *testing.T) {
+	for _, code := range []updatertest.Fault{"badauth", "abuse", "badagent", "!donator", "nohost", updatertest.Error401, "good 127.0.0.1"} {
+		bubble(t, func(t *testing.T) {
+			h := newHouse(t, "home.example.com")
+			h.sim.Next(code)
+			a := h.account("home.example.com")
+			h.boot(a)
+			h.see("84.0.0.2")
+			h.expect(updater.NeedsUser, 1)
+			time.Sleep(100 * 24 * time.Hour)
+			h.see("84.0.0.3")
+			h.expect(updater.NeedsUser, 1)
+			h.off()
+			h.boot(a)
+			h.see("84.0.0.4")
+			time.Sleep(100 * 24 * time.Hour)
+			h.expect(updater.NeedsUser, 1)
+			if r := h.service().Reason; !strings.HasSuffix(r, ", then run: wandns resume home") {
+				t.Errorf("%s: reason %q does not end with the next step", code, r)
+			}
+
+			h.sim.Forgive()
+			reply := make(chan []updater.Reply, 1)
+			h.commands <- updater.Command{Event: updater.Resume{Service: "home"}, Reply: reply}
+			if r := <-reply; len(r) != 1 || r[0].Service != "home" {
+				t.Errorf("reply = %+v", r)
+			}
+			h.expect(updater.OK, 2)
+			h.off()
+		})
+	}
+}
+
+func TestStrangeAnswersAreRetriedSlowly(t *testing.T) {
+	for _, fault := range []updatertest.Fault{
+		updatertest.Empty, updatertest.HTML, updatertest.Huge, updatertest.Wrong, updatertest.Cut, updatertest.CutAfter,
+		updatertest.Slow, updatertest.Error500, updatertest.Redirect, updatertest.Echo, "goods 84.0.0.2", "nochg 9.9.9.9", "good\n\x00\x1b[31m",
+	} {
+		bubble(t, func(t *testing.T) {
+			h := newHouse(t, "home.example.com", "nas.example.com")
+			h.sim.Next(fault, fault, fault)
+			h.boot(h.account("home.example.com", "nas.example.com"))
+			h.see("84.0.0.2")
+			time.Sleep(6 * time.Minute)
+			time.Sleep(12*time.Minute + time.Minute)
+			time.Sleep(38*time.Minute + time.Minute)
+			want := 4
+			if fault == "good\n\x00\x1b[31m" {
+				want = 2 // the first name was confirmed, the other needs one more try at most
+			}
+			l := h.sim.Ledger()
+			if len(l) < want || len(l) > 4 {
+				t.Errorf("%s: %d requests, want %d: %v", fault, len(l), want, l)
+			}
+			for i := 1; i < len(l); i++ {
+				if gap := l[i].At.Sub(l[i-1].At); gap < 5*time.Minute {
+					t.Errorf("%s: request %d came %s after the one before", fault, i, gap)
+				}
+			}
+			if st := h.service(); st.State != updater.OK {
+				t.Errorf("%s: in the end %+v", fault, st)
+			}
+			h.off()
+		})
+	}
+}
+
+func TestNetworkThatIsDownIsTriedSoonAndOnEveryChange(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		h.cut = true
+		h.boot(h.account("home.example.com"))
+		h.see("84.0.0.2")
+		time.Sleep(20 * time.Minute)
+		h.expect(updater.Waiting, 0)
+		h.cut = false
+		h.see("84.0.0.3")
+		h.expect(updater.OK, 1)
+		h.off()
+	})
+}
+
+func TestOneSlowServiceDelaysNoOther(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com", "other.example.com")
+		h.sim.Next(updatertest.Slow)
+		a, b := h.account("home.example.com"), h.account("other.example.com")
+		b.Name, b.Account = "other", "b"
+		h.boot(a)
+		h.see("84.0.0.2")
+		h.commands <- updater.Command{With: []updater.Account{a, b}}
+		synctest.Wait()
+		if r, _ := h.sim.Lookup("other.example.com"); r.V4.String() != "84.0.0.2" {
+			t.Errorf("other.example.com = %v while the first service waits for its answer", r)
+		}
+		h.off()
+	})
+}
+
+func TestStopFinishesTheRequestInFlight(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		a := h.account("home.example.com")
+		h.sim.Next(updatertest.Slow)
+		h.boot(a)
+		h.see("84.0.0.2")
+		before := time.Now()
+		h.off()
+		if took := time.Since(before); took != 4*time.Second {
+			t.Errorf("a silent provider kept the daemon for %s", took)
+		}
+		store, err := persist.Open(h.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		if r, err := store.Records(); err != nil || r["home"].Intent == nil {
+			t.Errorf("the open request is forgotten: %+v, %v", r, err)
+		}
+	})
+}
+
+func TestIdleWritesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		h.boot(h.account("home.example.com"))
+		h.see("84.0.0.2")
+		h.expect(updater.OK, 1)
+		h.mu.Lock()
+		writes, logged := h.writes, h.log.Len()
+		h.mu.Unlock()
+		for range 100 {
+			time.Sleep(24 * time.Hour)
+			h.see("84.0.0.2")
+		}
+		h.mu.Lock()
+		if h.writes != writes+1 || h.log.Len() != logged { // sent_today ends with the day
+			t.Errorf("%d status writes and %d bytes of log while nothing changed", h.writes-writes, h.log.Len()-logged)
+		}
+		h.mu.Unlock()
+		h.off()
+	})
+}
+
+func TestSameFaultIsLoggedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		h.sim.Next(updatertest.Error500, updatertest.Error500, updatertest.Error500, updatertest.Error500)
+		h.boot(h.account("home.example.com"))
+		h.see("84.0.0.2")
+		time.Sleep(2 * time.Hour)
+		h.off()
+		if n := strings.Count(h.log.String(), "level=WARN"); n != 1 {
+			t.Errorf("%d warnings, want 1:\n%s", n, h.log.String())
+		}
+	})
+}
+
+// failing is a journal on a full disk.
+type failing struct{ err error }
+
+func (f failing) Save(time.Time, map[string]persist.Record) error { return f.err }
+func (f failing) Trouble() error                                  { return nil }
+
+func TestFullDiskIsReportedAndSurvived(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		states := make(chan wan.State, 1)
+		var status []byte
+		ctx, stop := context.WithCancel(t.Context())
+		r := &updater.Runner{
+			Engine: updater.NewEngine(nil, time.Time{}, 1), Journal: failing{fmt.Errorf("no space left on device")},
+			WAN: states, Log: slog.New(slog.DiscardHandler), Publish: func(b []byte) error { status = b; return nil },
+		}
+		ended := make(chan struct{})
+		go func() { r.Run(ctx, []updater.Account{h.account("home.example.com")}); close(ended) }()
+		states <- address("84.0.0.2")
+		synctest.Wait()
+		if !bytes.Contains(status, []byte("no space left on device")) || len(h.sim.Ledger()) != 1 {
+			t.Errorf("status = %s, ledger = %v", status, h.sim.Ledger())
+		}
+		stop()
+		<-ended
+	})
+}
+
+// A new address every ten minutes, an unreliable service and a reboot now and
+// then: the rules are kept, and in the end the name is right.
+func TestTwoHostileWeeks(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		a := h.account("home.example.com")
+		h.boot(a)
+		faults := []updatertest.Fault{updatertest.Normal, updatertest.Error500, updatertest.Normal, updatertest.Cut, "911", updatertest.Normal, updatertest.CutAfter, updatertest.Normal}
+		addr := ""
+		const changes = 14 * 24 * 6
+		for i := range changes {
+			if i%7 == 0 {
+				h.sim.Next(faults[i/7%len(faults)])
+			}
+			addr = fmt.Sprintf("84.%d.%d.2", i>>8&0xff, i&0xff)
+			h.see(addr)
+			time.Sleep(10 * time.Minute)
+			if i%100 == 99 {
+				h.off()
+				h.boot(a)
+				h.see(addr)
+			}
+		}
+		time.Sleep(25 * time.Hour)
+		h.expect(updater.OK, len(h.sim.Ledger()))
+		if r, _ := h.sim.Lookup("home.example.com"); r.V4.String() != addr {
+			t.Errorf("published %v, want %s", r.V4, addr)
+		}
+		t.Logf("%d requests in %d address changes", len(h.sim.Ledger()), changes)
+		h.off()
+	})
+}
