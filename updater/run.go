@@ -289,13 +289,15 @@ func (r *Runner) transition(was, is ServiceStatus) {
 	switch is.State {
 	case OK, Disabled:
 		delete(r.warned, is.Name)
-		log.Debug(string(is.State))
+		if is.Reason != "" {
+			log.Warn(is.Reason)
+		}
 	case Sending:
 		level := slog.LevelInfo
 		if r.warned[is.Name] != "" {
 			level = slog.LevelDebug
 		}
-		log.Log(context.Background(), level, "sending: "+is.Reason)
+		log.Log(context.Background(), level, is.Reason)
 	case NeedsUser, Waiting, NoAddress, BadClock:
 		if r.warned[is.Name] == is.Reason {
 			return

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"wandns/persist"
 	"wandns/wan"
 )
 
@@ -90,16 +91,13 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 	for _, name := range s.Hosts {
 		h := s.rec.Hosts[name]
 		for _, f := range wan.Families() {
-			published, since := h.V4, h.Since4
-			if f == wan.IPv6 {
-				published, since = h.V6, h.Since6
-			}
+			has, since := published(h, f)
 			wanted := s.choice[f].Addr
-			if !s.Families[f] || !wanted.IsValid() && !published.IsValid() {
+			if !s.Families[f] || !wanted.IsValid() && !has.IsValid() {
 				continue
 			}
-			r := RecordStatus{Hostname: name, Type: f.RecordType(), Wanted: text(wanted), Published: text(published)}
-			if published.IsValid() {
+			r := RecordStatus{Hostname: name, Type: f.RecordType(), Wanted: text(wanted), Published: text(has)}
+			if has.IsValid() {
 				r.Since = since.UTC().Format(time.RFC3339)
 			}
 			st.Records = append(st.Records, r)
@@ -119,11 +117,11 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	}
 	switch {
 	case !s.Enabled:
-		return Disabled, "it is switched off; set enabled to true to use it", ""
+		return Disabled, "", ""
 	case s.rec.Blocked != "":
 		return NeedsUser, s.rec.Blocked + s.resumeHint(), ""
 	case s.flight != nil:
-		return Sending, fmt.Sprintf("%s is on its way to %s", s.flight.Addrs(" and "), s.Title), ""
+		return Sending, fmt.Sprintf("sending %s to %s", s.flight.Addrs(" and "), s.Title), ""
 	case due && at.After(now) && s.hold.kind == Clock:
 		return BadClock, s.hold.why + "; it goes on by itself when the clock is right", next
 	case due && s.hold.until.After(now):
@@ -143,7 +141,32 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	if why := e.absent(s); why != "" {
 		return NoAddress, why, ""
 	}
-	return OK, "", ""
+	return OK, s.stale(), ""
+}
+
+// stale explains why an address that is published is neither confirmed nor
+// replaced, while the other family is well.
+func (s *service) stale() string {
+	for _, f := range wan.Families() {
+		c := s.choice[f]
+		if !s.Families[f] || c.Addr.IsValid() {
+			continue
+		}
+		for _, name := range s.Hosts {
+			if a, _ := published(s.rec.Hosts[name], f); a.IsValid() {
+				return fmt.Sprintf("%s still has the %s record %s: %s", name, f.RecordType(), a, c.Reason)
+			}
+		}
+	}
+	return ""
+}
+
+// published is what the provider confirmed of one family, and when.
+func published(h persist.Host, f wan.Family) (netip.Addr, time.Time) {
+	if f == wan.IPv4 {
+		return h.V4, h.Since4
+	}
+	return h.V6, h.Since6
 }
 
 func (s *service) resumeHint() string { return ", then run: wandns resume " + s.Name }
@@ -222,7 +245,9 @@ func (s ServiceStatus) Outlook() string {
 		if s.Next != "" {
 			return "waits until " + s.Next + ": " + s.Reason
 		}
-	case Sending, NeedsUser, NoAddress, Disabled:
+	case Disabled:
+		return "is switched off; set enabled to true to use it"
+	case Sending, NeedsUser, NoAddress:
 	}
 	return s.Reason
 }

@@ -83,7 +83,7 @@ func (c *cli) printStatus(st updater.Status, now time.Time) {
 	}
 	t.Flush()
 	for _, s := range st.Services {
-		if s.Reason == "" {
+		if s.Reason == "" || s.State == updater.Sending {
 			continue
 		}
 		fmt.Fprintf(c.stdout, "\n%s is %s: %s", s.Name, s.State, s.Reason)

@@ -1,0 +1,655 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"wandns/updater"
+	"wandns/updater/providers"
+)
+
+const goodConfig = `
+state_dir = "/tmp/state"
+run_dir = "/tmp/run"
+log_level = "debug"
+
+[[service]]
+name = "home"
+provider = "noip"
+hostnames = ["home.example.com", "Group1"]
+username = "user@example.com"
+password = "canary"
+`
+
+// writeConfig makes a file that only its owner can read.
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	return writeFile(t, "wandns.toml", text)
+}
+
+func writeFile(t *testing.T, name, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func mustLoad(t *testing.T, text string) *config {
+	t.Helper()
+	cfg, err := loadConfig(writeConfig(t, text))
+	if err != nil {
+		t.Fatalf("%v\nin\n%s", err, text)
+	}
+	return cfg
+}
+
+// mistakesIn is what is wrong with a configuration, a line for each mistake,
+// without the name of the file.
+func mistakesIn(t *testing.T, text string) string {
+	t.Helper()
+	file := writeConfig(t, text)
+	cfg, err := loadConfig(file)
+	if err == nil {
+		return ""
+	}
+	if cfg != nil {
+		t.Error("a configuration and an error")
+	}
+	return strings.ReplaceAll(err.Error(), file+": ", "")
+}
+
+func writeCA(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewTLSServer(nil)
+	defer s.Close()
+	return writeFile(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
+}
+
+func TestAGoodConfigurationIsUnderstood(t *testing.T) {
+	cfg := mustLoad(t, goodConfig)
+	if cfg.StateDir != "/tmp/state" || cfg.RunDir != "/tmp/run" || cfg.LogLevel.String() != "DEBUG" || len(cfg.Warnings) > 0 {
+		t.Errorf("global keys: %+v", cfg)
+	}
+	s := cfg.Services[0]
+	want := serviceConfig{
+		Name: "home", Enabled: true, Hosts: []string{"home.example.com", "group1"}, Families: [2]bool{true, true},
+		Values: map[string]string{"username": "user@example.com", "password": "canary"},
+	}
+	name := s.Spec.Name
+	if s.Spec = (updater.Spec{}); name != "noip" || !reflect.DeepEqual(s, want) {
+		t.Errorf("service of %s = %+v, want %+v", name, s, want)
+	}
+}
+
+func TestWhatIsNotConfiguredHasItsDefault(t *testing.T) {
+	cfg := mustLoad(t, "[[service]]\nname='h'\nprovider='noip'\nhostnames='home.example.com'\nusername='u'\npassword='p'")
+	if cfg.StateDir != "/etc/wandns" || cfg.RunDir != "/var/run/wandns" || cfg.LogLevel.String() != "INFO" {
+		t.Errorf("global keys: %+v", cfg)
+	}
+	if s := cfg.Services[0]; !s.Enabled || s.Families != [2]bool{true, true} || s.Policy.AllowPrivate || s.Policy.Device != "" {
+		t.Errorf("service: %+v", s)
+	}
+}
+
+func TestEnabledSwitchesServicesOff(t *testing.T) {
+	for _, tt := range []struct {
+		global, service string
+		want            bool
+	}{
+		{"", "", true},
+		{"enabled = true", "enabled = true", true},
+		{"enabled = false", "enabled = true", false},
+		{"enabled = true", "enabled = false", false},
+		{"enabled = 0", "", false},
+		{"", "enabled = 'off'", false},
+		{"enabled = 1", "enabled = 'yes'", true},
+	} {
+		cfg := mustLoad(t, tt.global+goodConfig+tt.service)
+		if got := cfg.Services[0].Enabled; got != tt.want {
+			t.Errorf("enabled = %t with %q and %q", got, tt.global, tt.service)
+		}
+	}
+}
+
+func TestEveryMistakeIsReportedAtOnce(t *testing.T) {
+	got := mistakesIn(t, `log_level = "loud"
+state_dir = "state"
+
+[[service]]
+name      = "home"
+provider  = "noip"
+hostnames = ["home.example.com", "HOME.example.com", "http://x"]
+username  = "user:1"
+pasword   = "canary"
+family    = "v4"
+refresh   = "25d"
+
+[[service]]
+name      = "home"
+provider  = "no-ip"
+source    = "web"
+
+[[service]]
+provider  = "noip"
+hostnames = ["work.example.com"]
+username  = "user"
+password  = ["canary"]
+enabled   = "perhaps"
+
+[other]
+`)
+	want := `line 1, log_level: is "loud"; it can be debug, info, warn, error
+line 2, state_dir: is "state"; it must be a full path, beginning with /
+line 4, service "home", password: is missing: its password
+line 7, service "home", hostnames: holds "home.example.com" twice
+line 7, service "home", hostnames: "http://x" is neither a host name nor the name of a group
+line 8, service "home", username: must not contain a colon
+line 9, service "home", pasword: is unknown; did you mean password?
+line 10, service "home", family: is "v4"; it can be ipv4, ipv6, both
+line 11, service "home", refresh: is not supported by this version; leave it out
+line 13, service "home", hostnames: is missing
+line 13, service "home", name: another service is called "home" already; give each its own name
+line 15, service "home", provider: there is no provider "no-ip"; did you mean noip?
+line 16, service "home", source: "web" is not supported by this version; leave source out
+line 18, service number 3, name: is missing
+line 22, service number 3, password: takes one value, not a list
+line 23, service number 3, enabled: is "perhaps"; it can be true or false
+line 25, [other]: there is no such table; services are [[service]], with two brackets`
+	if got == want {
+		return
+	}
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range max(len(g), len(w)) {
+		switch {
+		case i >= len(g):
+			t.Errorf("missing: %s", w[i])
+		case i >= len(w):
+			t.Errorf("too much: %s", g[i])
+		case g[i] != w[i]:
+			t.Errorf("got:  %s\nwant: %s", g[i], w[i])
+		}
+	}
+}
+
+// Each case adds one line, which is the twelfth, to goodConfig.
+func TestAMistakeNamesItsLineAndKey(t *testing.T) {
+	empty := writeFile(t, "empty", "\n")
+	ca := writeCA(t)
+	for _, tt := range []struct {
+		name, line string
+		key, says  string
+	}{
+		{"unknown key", `frobnicate = 1`, "frobnicate", "unknown"},
+		{"unknown key, misspelt", `familly = "ipv4"`, "familly", "did you mean family?"},
+		{"unknown key, nearly a provider's", `usernam = "x"`, "usernam", "did you mean username?"},
+		{"family", `family = "ipv5"`, "family", "ipv4, ipv6"},
+		{"family as a list", `family = ["ipv4", "ipv6"]`, "family", "not a list"},
+		{"family empty", `family = ""`, "family", "empty"},
+		{"source", `source = "dns"`, "source", "device"},
+		{"source that is reserved", `source = "provider"`, "source", "not supported"},
+		{"truth", `allow_private = "perhaps"`, "allow_private", "true or false"},
+		{"truth as a float", `allow_private = 1.0`, "allow_private", "must be"},
+		{"device too long", `device = "sixteen-letters-"`, "device", "network device"},
+		{"device with a slash", `device = "eth0/1"`, "device", "network device"},
+		{"device with a space", `device = "eth 0"`, "device", "network device"},
+		{"device empty", `device = ""`, "device", "empty"},
+		{"server without scheme", `server = "example.com"`, "server", "https://"},
+		{"server of another scheme", `server = "ftp://example.com"`, "server", "https://"},
+		{"server with a path", `server = "https://example.com/nic/update"`, "server", "path"},
+		{"server with credentials", `server = "https://user:canary@example.com"`, "server", "credentials"},
+		{"server with a query", `server = "https://example.com?a=b"`, "server", "https://"},
+		{"server with a fragment", `server = "https://example.com#a"`, "server", "https://"},
+		{"server without host", `server = "https://"`, "server", "https://"},
+		{"server that is no URL", `server = "https://exa mple.com"`, "server", "https://"},
+		{"server as a number", `server = 8080`, "server", "https://"},
+		{"ca_file missing", `ca_file = "/nonexistent/ca.pem"`, "ca_file", "/nonexistent/ca.pem"},
+		{"ca_file is a directory", `ca_file = "/"`, "ca_file", ""},
+		{"ca_file is not PEM", `ca_file = "` + empty + `"`, "ca_file", "PEM"},
+		{"two secrets", `password_file = "` + ca + `"`, "password_file", "second time"},
+		{"interface", `interface = "wan"`, "interface", "not supported"},
+		{"ipv6_suffix", `ipv6_suffix = "::1"`, "ipv6_suffix", "not supported"},
+		{"ipv6_mac", `ipv6_mac = "00:11:22:33:44:55"`, "ipv6_mac", "not supported"},
+		{"ipv6_lan", `ipv6_lan = "br-lan"`, "ipv6_lan", "not supported"},
+		{"web_url4", `web_url4 = "https://example.com"`, "web_url4", "not supported"},
+		{"web_url6", `web_url6 = "https://example.com"`, "web_url6", "not supported"},
+		{"refresh", `refresh = "25d"`, "refresh", "not supported"},
+		{"offline_on_stop", `offline_on_stop = true`, "offline_on_stop", "not supported"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := mistakesIn(t, goodConfig+tt.line+"\n")
+			if want := `line 12, service "home", ` + tt.key + ": "; !strings.HasPrefix(got, want) || !strings.Contains(got, tt.says) || strings.Contains(got, "\n") {
+				t.Errorf("mistakes = %q, want one that begins with %q and says %q", got, want, tt.says)
+			}
+			if strings.Contains(got, "canary") {
+				t.Errorf("%q holds the secret", got)
+			}
+		})
+	}
+}
+
+// Each case replaces one line of goodConfig.
+func TestAWrongValueNamesItsLineAndKey(t *testing.T) {
+	empty := writeFile(t, "empty", "\n")
+	control := writeFile(t, "control", "one\ntwo\n")
+	for _, tt := range []struct{ name, old, line, where, says string }{
+		{"unknown provider", `provider = "noip"`, `provider = "dyndns"`, `line 8, service "home", provider: `, "noip"},
+		{"misspelt provider", `provider = "noip"`, `provider = "no-ip"`, `line 8, service "home", provider: `, "did you mean noip?"},
+		{"no provider", `provider = "noip"`, ``, `line 6, service "home", provider: `, "missing"},
+		{"empty provider", `provider = "noip"`, `provider = ""`, `line 8, service "home", provider: `, "empty"},
+		{"no name", `name = "home"`, ``, `line 6, service number 1, name: `, "missing"},
+		{"empty name", `name = "home"`, `name = ""`, `line 7, service number 1, name: `, "empty"},
+		{"name with a space", `name = "home"`, `name = "my home"`, `line 7, service "my home", name: `, "letters"},
+		{"name with a slash", `name = "home"`, `name = "a/b"`, `line 7, service "a/b", name: `, "letters"},
+		{"name as a list", `name = "home"`, `name = ["a", "b"]`, `line 7, service number 1, name: `, "list"},
+		{"no user", `username = "user@example.com"`, ``, `line 6, service "home", username: `, "missing"},
+		{"user with a colon", `username = "user@example.com"`, `username = "a:b"`, `line 10, service "home", username: `, "colon"},
+		{"no password", `password = "canary"`, ``, `line 6, service "home", password: `, "missing"},
+		{"empty password", `password = "canary"`, `password = ""`, `line 11, service "home", password: `, "empty"},
+		{"password over two lines", `password = "canary"`, `password = "canary\n"`, `line 11, service "home", password: `, "control"},
+		{"password_file missing", `password = "canary"`, `password_file = "/nonexistent/s"`, `line 11, service "home", password_file: `, "no such file"},
+		{"password_file is a directory", `password = "canary"`, `password_file = "/"`, `line 11, service "home", password_file: `, "directory"},
+		{"password_file empty", `password = "canary"`, `password_file = "` + empty + `"`, `line 11, service "home", password_file: `, "is empty"},
+		{"password_file of two lines", `password = "canary"`, `password_file = "` + control + `"`, `line 11, service "home", password_file: `, "control"},
+		{"no names", `hostnames = ["home.example.com", "Group1"]`, ``, `line 6, service "home", hostnames: `, "missing"},
+		{"empty list of names", `hostnames = ["home.example.com", "Group1"]`, `hostnames = []`, `line 9, service "home", hostnames: `, ""},
+		{"an empty name", `hostnames = ["home.example.com", "Group1"]`, `hostnames = ["a", ""]`, `line 9, service "home", hostnames: `, "empty"},
+		{"a name twice", `hostnames = ["home.example.com", "Group1"]`, `hostnames = ["b.a", "B.A"]`, `line 9, service "home", hostnames: `, "twice"},
+		{"names with a comma", `hostnames = ["home.example.com", "Group1"]`, `hostnames = "a.a,b.b"`, `line 9, service "home", hostnames: `, `"a.a,b.b"`},
+		{"names in lists", `hostnames = ["home.example.com", "Group1"]`, `hostnames = [["a"]]`, `line 9, service "home", hostnames: `, "list of names"},
+		{"relative state_dir", `state_dir = "/tmp/state"`, `state_dir = "state"`, `line 2, state_dir: `, "full path"},
+		{"relative run_dir", `run_dir = "/tmp/run"`, `run_dir = "./run"`, `line 3, run_dir: `, "full path"},
+		{"log level", `log_level = "debug"`, `log_level = "verbose"`, `line 4, log_level: `, "debug, info"},
+		{"unknown global key", `log_level = "debug"`, `loglevel = "debug"`, `line 4, loglevel: `, "did you mean log_level?"},
+		{"global truth", `log_level = "debug"`, `enabled = "perhaps"`, `line 4, enabled: `, "true or false"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if !strings.Contains(goodConfig, tt.old+"\n") {
+				t.Fatalf("goodConfig has no line %q", tt.old)
+			}
+			got := mistakesIn(t, strings.Replace(goodConfig, tt.old+"\n", tt.line+"\n", 1))
+			if !strings.HasPrefix(got, tt.where) || !strings.Contains(got, tt.says) || strings.Contains(got, "\n") {
+				t.Errorf("mistakes = %q, want one that begins with %q and says %q", got, tt.where, tt.says)
+			}
+			if strings.Contains(got, "canary") {
+				t.Errorf("%q holds the secret", got)
+			}
+		})
+	}
+}
+
+// While the provider is wrong nobody can tell which keys are its own.
+func TestKeysOfAnUnknownProviderAreLeftAlone(t *testing.T) {
+	got := mistakesIn(t, strings.Replace(goodConfig, `"noip"`, `"hostway"`, 1)+"client_key = 'x'\ntoken_file = 'y'\nfamilly = 'ipv4'\n")
+	if n := strings.Count(got, "\n") + 1; n != 2 || !strings.Contains(got, "familly") {
+		t.Errorf("mistakes = %q, want those of provider and familly", got)
+	}
+}
+
+func TestAFileThatIsNoConfigurationIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	garbage := make([]byte, 1<<20)
+	for i, r := 0, rand.New(rand.NewPCG(1, 2)); i < len(garbage); i++ {
+		garbage[i] = byte(r.Uint32())
+	}
+	for _, tt := range []struct{ name, file, says string }{
+		{"missing", filepath.Join(dir, "none.toml"), "no such file"},
+		{"a directory", dir, "directory"},
+		{"empty", writeConfig(t, ""), "[[service]]"},
+		{"only comments", writeConfig(t, "# nothing\n\n"), "[[service]]"},
+		{"no service", writeConfig(t, "log_level = 'info'\n"), "[[service]]"},
+		{"not TOML by its name", writeFile(t, "wandns.conf", goodConfig), ".toml"},
+		{"UCI in a .toml", writeConfig(t, "config service 'home'\n\toption enabled '1'\n"), "line 1"},
+		{"1 MB of garbage", writeConfig(t, string(garbage)), "line 1"},
+		{"1 MB of zeros", writeConfig(t, strings.Repeat("\x00", 1<<20)), ""},
+		{"1 MB of one key", writeConfig(t, strings.Repeat("a", 1<<20)), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, err := loadConfig(tt.file)
+			if cfg != nil || err == nil {
+				t.Fatalf("config = %v, error = %v", cfg, err)
+			}
+			if got := err.Error(); !strings.Contains(got, tt.says) || !strings.Contains(got, tt.file) || len(got) > 500 {
+				t.Errorf("error = %.1000q, want one about %s that says %q", got, tt.file, tt.says)
+			}
+		})
+	}
+}
+
+func TestASecretMayBeInAFile(t *testing.T) {
+	for _, tt := range []struct{ name, holds, want string }{
+		{"plain", "canary", "canary"},
+		{"with a line end", "canary\n", "canary"},
+		{"from Windows", "canary\r\n", "canary"},
+		{"with spaces", " can ary \n", " can ary "},
+		{"not ASCII", "canáry✓\n", "canáry✓"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := mustLoad(t, strings.Replace(goodConfig, `password = "canary"`, fmt.Sprintf("password_file = %q", writeFile(t, "s", tt.holds)), 1))
+			if got := cfg.Services[0].Values["password"]; got != tt.want {
+				t.Errorf("password = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAConfigurationThatOthersCanReadIsWarnedAbout(t *testing.T) {
+	secret := writeFile(t, "s", "canary")
+	for _, tt := range []struct {
+		name string
+		text string
+		mode os.FileMode
+		want int
+	}{
+		{"private", goodConfig, 0o600, 0},
+		{"for all", goodConfig, 0o644, 1},
+		{"for a group", goodConfig, 0o640, 1},
+		{"for all, without a secret", strings.Replace(goodConfig, `password = "canary"`, fmt.Sprintf("password_file = %q", secret), 1), 0o644, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := writeConfig(t, tt.text)
+			if err := os.Chmod(file, tt.mode); err != nil {
+				t.Fatal(err)
+			}
+			cfg, err := loadConfig(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(cfg.Warnings) != tt.want {
+				t.Errorf("warnings = %q, want %d", cfg.Warnings, tt.want)
+			}
+			for _, w := range cfg.Warnings {
+				if !strings.Contains(w, "chmod 600 "+file) {
+					t.Errorf("%q does not say what to do", w)
+				}
+			}
+		})
+	}
+}
+
+func TestTheEffectiveConfigurationIsOneAgain(t *testing.T) {
+	everything := goodConfig + `
+device = "pppoe-wan"
+family = "ipv6"
+source = "device"
+allow_private = true
+server = "https://127.0.0.1:8443/"
+ca_file = "` + writeCA(t) + `"
+
+[[service]]
+name = "office"
+enabled = false
+provider = "noip"
+hostnames = "office.example.com"
+username = "Zoë \"\\ü\" 'x' # {}"
+password_file = "` + writeFile(t, "s", "canary\n") + `"
+family = "ipv4"
+`
+	for _, tt := range []struct{ name, toml string }{
+		{"small", goodConfig},
+		{"everything", everything},
+		{"switched off", "enabled = false\n" + everything},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			first := mustLoad(t, tt.toml)
+			text := first.String()
+			if strings.Contains(text, "canary") {
+				t.Errorf("a secret stands in\n%s", text)
+			}
+			second := mustLoad(t, text)
+			if again := second.String(); again != text {
+				t.Errorf("printed\n%s\nand then\n%s", text, again)
+			}
+			for _, cfg := range []*config{first, second} {
+				for i := range cfg.Services {
+					cfg.Services[i].Spec = updater.Spec{}
+					cfg.Services[i].Values["password"] = "***"
+				}
+			}
+			if !reflect.DeepEqual(first, second) {
+				t.Errorf("read\n%+v\nand then\n%+v", first, second)
+			}
+		})
+	}
+}
+
+// of is the account of a service with these keys.
+func of(t *testing.T, keys map[string]string) updater.Account {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("[[service]]\n")
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		fmt.Fprintf(&b, "%s = %s\n", name, keys[name])
+	}
+	cfg := mustLoad(t, b.String())
+	return cfg.accounts(updater.Agent{})[0]
+}
+
+func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
+	base := map[string]string{
+		"name": `"home"`, "provider": `"noip"`, "hostnames": `["a.example.com", "b.example.com"]`,
+		"username": `"user"`, "password": `"secret"`,
+	}
+	first := of(t, base)
+	if again := of(t, base); again.Account != first.Account || again.Config != first.Config {
+		t.Errorf("the same configuration gives %s/%s and %s/%s", first.Account, first.Config, again.Account, again.Config)
+	}
+	changes := []struct {
+		key, value      string
+		account, config bool // is it another one
+	}{
+		{"name", `"office"`, false, false},
+		{"source", `"device"`, false, false},
+		{"enabled", "true", false, false},
+		{"enabled", "false", false, true},
+		{"hostnames", `["a.example.com"]`, false, true},
+		{"hostnames", `["a.example.com", "c.example.com"]`, false, true},
+		{"family", `"both"`, false, false},
+		{"family", `"ipv4"`, false, true},
+		{"family", `"ipv6"`, false, true},
+		{"device", `"eth1"`, false, true},
+		{"allow_private", "false", false, false},
+		{"allow_private", "true", false, true},
+		{"ca_file", fmt.Sprintf("%q", writeCA(t)), false, true},
+		{"server", `"https://127.0.0.1:8443"`, true, true},
+		{"username", `"user2"`, true, true},
+		{"password", `"secret2"`, false, true},
+	}
+	tried := map[string]bool{"provider": true} // there is no other one yet that takes the same keys
+	seen := map[string]string{}
+	for _, tt := range changes {
+		tried[tt.key] = true
+		keys := maps.Clone(base)
+		keys[tt.key] = tt.value
+		got := of(t, keys)
+		if (got.Account != first.Account) != tt.account {
+			t.Errorf("%s = %s: another account is %t, want %t", tt.key, tt.value, !tt.account, tt.account)
+		}
+		if (got.Config != first.Config) != tt.config {
+			t.Errorf("%s = %s: another configuration is %t, want %t", tt.key, tt.value, !tt.config, tt.config)
+		}
+		if other := seen[got.Config]; tt.config && other != "" {
+			t.Errorf("%s = %s gives the same configuration as %s", tt.key, tt.value, other)
+		}
+		seen[got.Config] = tt.key + " = " + tt.value
+	}
+	for _, k := range serviceKeys {
+		if !k.reserved && !tried[k.name] {
+			t.Errorf("say here whether a change of %s matters", k.name)
+		}
+	}
+	for _, spec := range providers.All() {
+		for _, f := range spec.Fields {
+			if !tried[f.Name] {
+				t.Errorf("say here whether a change of %s's %s matters", spec.Name, f.Name)
+			}
+		}
+	}
+}
+
+func TestASecretInAFileIsNoticedLikeOneInTheConfiguration(t *testing.T) {
+	file := writeFile(t, "s", "secret\n")
+	keys := map[string]string{"name": `"home"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user"`, "password": `"secret"`}
+	inline := of(t, keys)
+	delete(keys, "password")
+	keys["password_file"] = fmt.Sprintf("%q", file)
+	if got := of(t, keys); got.Account != inline.Account || got.Config != inline.Config {
+		t.Error("the same secret in a file is another configuration")
+	}
+	if err := os.WriteFile(file, []byte("secret2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := of(t, keys); got.Account != inline.Account || got.Config == inline.Config {
+		t.Error("another secret in the same file is no other configuration, or another account")
+	}
+}
+
+func TestServicesOfOneUserShareTheAccount(t *testing.T) {
+	a := of(t, map[string]string{"name": `"a"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user"`, "password": `"one"`})
+	b := of(t, map[string]string{"name": `"b"`, "provider": `"noip"`, "hostnames": `"b.example.com"`, "username": `"user"`, "password": `"two"`, "family": `"ipv4"`, "device": `"eth1"`})
+	if a.Account != b.Account {
+		t.Error("the same user at the same provider has two accounts")
+	}
+	if a.Config == b.Config {
+		t.Error("two services have the same configuration")
+	}
+}
+
+func TestDigestsHoldNoSecret(t *testing.T) {
+	a := of(t, map[string]string{"name": `"a"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user"`, "password": `"canary"`})
+	for _, d := range []string{a.Account, a.Config} {
+		if !regexp.MustCompile(`^[0-9a-f]{16,}$`).MatchString(d) {
+			t.Errorf("digest = %q", d)
+		}
+	}
+}
+
+func TestSecretsAreKnownInEveryFormThatIsSent(t *testing.T) {
+	a := of(t, map[string]string{"name": `"a"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user@example.com"`, "password": `"pä ss&=/?+"`})
+	for _, want := range []string{
+		"pä ss&=/?+",
+		"p%C3%A4+ss%26%3D%2F%3F%2B",
+		base64.StdEncoding.EncodeToString([]byte("user@example.com:pä ss&=/?+")),
+	} {
+		if !slices.Contains(a.Secrets, want) {
+			t.Errorf("%q is not among the secrets %q", want, a.Secrets)
+		}
+	}
+	if slices.Contains(a.Secrets, "") || slices.Contains(a.Secrets, "user@example.com") {
+		t.Errorf("secrets = %q", a.Secrets)
+	}
+}
+
+func TestAMistakeIsExplainedWithWhatToDoNext(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{
+			"one", &badConfig{"f.toml", []mistake{{3, `service "home"`, "family", "is wrong"}}},
+			"f.toml: line 3, service \"home\", family: is wrong\nwandns: 1 mistake in the configuration; ",
+		},
+		{
+			"two", &badConfig{"f.toml", []mistake{{1, "", "enabled", "is wrong"}, {0, "file", "", "is short"}}},
+			"f.toml: line 1, enabled: is wrong\nf.toml: file: is short\nwandns: 2 mistakes in the configuration; ",
+		},
+		{"another error", os.ErrPermission, "wandns: permission denied\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b bytes.Buffer
+			explain(&b, tt.err)
+			if got := b.String(); !strings.HasPrefix(got, tt.want) || !strings.HasSuffix(got, "\n") {
+				t.Errorf("explained as %q, want %q", got, tt.want)
+			}
+			var bad *badConfig
+			if errors.As(tt.err, &bad) && !strings.Contains(b.String(), "wandns check --config f.toml") {
+				t.Errorf("%q does not say what to do next", &b)
+			}
+		})
+	}
+}
+
+func TestSuggestionsAreNear(t *testing.T) {
+	names := []string{"username", "password", "family", "device", "server"}
+	for _, tt := range []struct{ word, want string }{
+		{"user_name", "username"},
+		{"pasword", "password"},
+		{"Password", "password"},
+		{"famly", "family"},
+		{"devcie", "device"},
+		{"family", "family"},
+		{"token", ""},
+		{"x", ""},
+		{"", ""},
+	} {
+		if got := closest(tt.word, names); got != tt.want {
+			t.Errorf("closest to %q is %q, want %q", tt.word, got, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"abc", "abc", 0}, {"ab", "ba", 2}} {
+		if got := distance(tt.a, tt.b); got != tt.want {
+			t.Errorf("distance from %q to %q = %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+func TestTheReferenceHasEveryKeyAndIsRight(t *testing.T) {
+	b, err := os.ReadFile("reference.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference := string(b)
+	keys := []string{"state_dir", "run_dir", "log_level", "enabled"}
+	for _, k := range serviceKeys {
+		if !k.reserved {
+			keys = append(keys, k.name)
+		} else if strings.Contains(reference, "\n#"+k.name+" =") {
+			t.Errorf("%s is in the reference, but cannot be used", k.name)
+		}
+	}
+	noip, _ := providers.Find("noip")
+	for _, f := range noip.Fields {
+		keys = append(keys, f.Name)
+		if f.Secret {
+			keys = append(keys, f.Name+"_file")
+		}
+	}
+	for _, k := range keys {
+		if !regexp.MustCompile(`(?m)^#?` + k + ` = `).MatchString(reference) {
+			t.Errorf("%s is not in the reference", k)
+		}
+	}
+
+	plain := mustLoad(t, reference)
+	if len(plain.Services) != 1 || plain.StateDir != defaultStateDir || plain.RunDir != defaultRunDir {
+		t.Errorf("the reference is understood as\n%s", plain)
+	}
+	secret, ca := writeFile(t, "s", "secret"), writeCA(t)
+	all := regexp.MustCompile(`(?m)^password = .*\n`).ReplaceAllString(reference, "")
+	all = regexp.MustCompile(`(?m)^#([a-z_0-9]+ =)`).ReplaceAllString(all, "$1")
+	all = regexp.MustCompile(`(?m)^#\t`).ReplaceAllString(all, "\t")
+	all = regexp.MustCompile(`"/etc/wandns/[a-z]+\.secret"`).ReplaceAllString(all, fmt.Sprintf("%q", secret))
+	all = strings.Replace(all, `"/etc/wandns/ca.pem"`, fmt.Sprintf("%q", ca), 1)
+	cfg := mustLoad(t, all)
+	if len(cfg.Services) != 2 || cfg.Services[0].Policy.Device != "pppoe-wan" || cfg.Services[0].Values["password"] != "secret" {
+		t.Errorf("with every comment in force the reference is understood as\n%s", cfg)
+	}
+}

@@ -1,0 +1,601 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"wandns/updater"
+	"wandns/updater/updatertest"
+	"wandns/wan/wantest"
+)
+
+// The tests of this file run the real program on a real kernel: the test
+// binary becomes wandns, in a network namespace with two pairs of devices.
+//
+//	wan0 ---- isp0      the daemon's side and the other end; the simulated
+//	wan1 ---- isp1      No-IP listens on loopback
+
+const (
+	beWandns = "WANDNS_TEST_MAIN"
+	beISP    = "WANDNS_TEST_ISP"
+	secret   = "canary-7f3a"
+	patience = 15 * time.Second
+)
+
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(beWandns) != "":
+		main()
+	case os.Getenv(beISP) != "":
+		isp()
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// router is a machine with a daemon on it.
+type router struct {
+	t      testing.TB
+	sim    *updatertest.NoIP
+	url    string
+	dir    string
+	config string
+	daemon *exec.Cmd
+	out    *output
+}
+
+// output is what all processes printed.
+type output struct {
+	bytes.Buffer
+	lines chan string
+}
+
+func newRouter(t testing.TB, hosts ...string) *router {
+	t.Helper()
+	if err := errors.Join(wantest.Veth("wan0", "isp0"), wantest.Veth("wan1", "isp1")); err != nil {
+		t.Fatal(err)
+	}
+	if len(hosts) == 0 {
+		hosts = []string{"home.example.com"}
+	}
+	r := &router{t: t, sim: updatertest.NewNoIP("user@example.com", secret, hosts...), dir: t.TempDir(), out: &output{}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: r.sim, ReadHeaderTimeout: patience}
+	go func() { _ = server.Serve(l) }() // ends with Close
+	t.Cleanup(func() { server.Close() })
+	r.url = "http://" + l.Addr().String()
+	r.config = filepath.Join(r.dir, "wandns.toml")
+	r.configure(hosts)
+	return r
+}
+
+// configure writes the configuration; more is added to the service.
+func (r *router) configure(hosts []string, more ...string) {
+	r.t.Helper()
+	text := fmt.Sprintf("state_dir = %q\nrun_dir = %q\nlog_level = \"debug\"\n[[service]]\nname = \"home\"\nprovider = \"noip\"\nhostnames = [\"%s\"]\nusername = %q\npassword = %q\n%s\n",
+		r.path("state"), r.path("run"), strings.Join(hosts, `", "`), r.sim.User, secret, strings.Join(more, "\n"))
+	if !strings.Contains(text, "\nserver") {
+		text += fmt.Sprintf("server = %q\n", r.url)
+	}
+	if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *router) path(name string) string { return filepath.Join(r.dir, name) }
+
+func (r *router) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], append(args, "--config", r.config)...)
+	cmd.Env = append(os.Environ(), beWandns+"=1")
+	return cmd
+}
+
+func (r *router) on() {
+	r.t.Helper()
+	r.daemon = r.command("run")
+	pipe, err := r.daemon.StdoutPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.daemon.Stderr = r.daemon.Stdout
+	if err := r.daemon.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	lines := make(chan string, 1000)
+	r.out.lines = lines
+	go func() {
+		for s := bufio.NewScanner(pipe); s.Scan(); {
+			lines <- s.Text()
+		}
+		close(lines)
+	}()
+	r.t.Cleanup(r.kill)
+	r.until("the daemon is up", func(st updater.Status) bool { return st.PID == r.daemon.Process.Pid && r.seen(st) })
+}
+
+func (r *router) seen(st updater.Status) bool {
+	return len(st.Services) > 0 && !strings.Contains(st.Services[0].Reason, "has not been read")
+}
+
+func (r *router) end(s syscall.Signal) {
+	if r.daemon == nil {
+		return
+	}
+	_ = r.daemon.Process.Signal(s) // it may have ended
+	for line := range r.out.lines {
+		r.out.WriteString(line + "\n")
+	}
+	_ = r.daemon.Wait()
+	r.daemon = nil
+}
+
+func (r *router) kill() { r.end(syscall.SIGKILL) }
+func (r *router) term() { r.end(syscall.SIGTERM) }
+
+func (r *router) status() (st updater.Status) {
+	b, err := os.ReadFile(r.path("run/status.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &st)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		r.t.Fatal(err)
+	}
+	return st
+}
+
+// until waits for a status.
+func (r *router) until(what string, ok func(updater.Status) bool) updater.Status {
+	r.t.Helper()
+	end := time.Now().Add(patience)
+	for {
+		st := r.status()
+		if ok(st) {
+			return st
+		}
+		if time.Now().After(end) {
+			r.term()
+			r.t.Fatalf("waited in vain: %s\nstatus: %+v\nledger: %v\n%s", what, st, r.sim.Ledger(), r.out.String())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// requests waits until the provider has had so many requests, all answered.
+func (r *router) requests(n int) []updatertest.Entry {
+	r.t.Helper()
+	r.until(fmt.Sprintf("%d requests and none open", n), func(st updater.Status) bool {
+		return len(r.sim.Ledger()) >= n && len(st.Services) > 0 && st.Services[0].Sent >= n && st.Services[0].State != updater.Sending
+	})
+	return r.only(n)
+}
+
+// only checks that there were no more requests, and that none broke a rule.
+func (r *router) only(n int) []updatertest.Entry {
+	r.t.Helper()
+	l := r.sim.Ledger()
+	if v := r.sim.Violations(); len(l) != n || len(v) > 0 {
+		r.t.Fatalf("%d requests, want %d: %v; against the rules: %v\n%s", len(l), n, l, v, r.out.String())
+	}
+	return l
+}
+
+func (r *router) state(want updater.State) updater.ServiceStatus {
+	r.t.Helper()
+	return r.until("state "+string(want), func(st updater.Status) bool { return len(st.Services) > 0 && st.Services[0].State == want }).Services[0]
+}
+
+func (r *router) do(errs ...error) {
+	r.t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func TestE2EAddressIsFollowed(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.on()
+	r.state(updater.NoAddress)
+
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	if l := r.requests(1); l[0].MyIP != "84.0.0.2" {
+		t.Fatalf("first request: %v", l[0])
+	}
+	r.do(wantest.AddAddr("wan0", "84.0.0.3/32"), wantest.DelAddr("wan0", "84.0.0.2/32"))
+	if l := r.requests(2); l[1].MyIP != "84.0.0.3" {
+		t.Fatalf("after a change: %v", l[1])
+	}
+	r.do(wantest.DelAddr("wan0", "84.0.0.3/32"))
+	r.state(updater.NoAddress)
+	r.do(wantest.AddAddr("wan1", "84.1.0.2/32"), wantest.AddDefault("wan1", "", 10))
+	if l := r.requests(3); l[2].MyIP != "84.1.0.2" {
+		t.Fatalf("on another device: %v", l[2])
+	}
+	r.do(wantest.AddAddr("wan0", "192.168.1.2/24"), wantest.AddDefault("wan0", "192.168.1.1", 5))
+	if st := r.state(updater.OK); st.Reason != "" {
+		t.Logf("%+v", st)
+	}
+	r.until("the private address is explained", func(st updater.Status) bool {
+		return strings.Contains(st.Services[0].Reason, "192.168.1.2 on wan0 cannot be published")
+	})
+	r.only(3)
+	r.do(wantest.DelLink("wan0"))
+	r.until("the second line again", func(st updater.Status) bool { return st.Services[0].Reason == "" })
+	r.only(3)
+}
+
+func TestE2EIPv6WaitsForDuplicateAddressDetection(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.on()
+	r.do(wantest.AcceptRA("wan0"), wantest.Sysctl("net/ipv6/conf/wan0/addr_gen_mode", "0"))
+	began := time.Now()
+	r.do(wantest.Advertise("isp0", "2a00:1:2:3::/64", time.Hour, 2*time.Hour))
+	r.until("the tentative address is explained", func(st updater.Status) bool {
+		return strings.Contains(st.Services[0].Reason, "tentative") || st.Services[0].State == updater.OK
+	})
+	l := r.requests(1)
+	if !strings.HasPrefix(l[0].MyIP, "2a00:1:2:3:") || l[0].At.Sub(began) < 500*time.Millisecond {
+		t.Errorf("request %v, %s after the advertisement", l[0], l[0].At.Sub(began))
+	}
+	r.do(wantest.Advertise("isp0", "2a00:1:2:3::/64", 0, 2*time.Hour))
+	r.until("the deprecated address is not wanted", func(st updater.Status) bool {
+		s := st.Services[0]
+		return len(s.Records) == 1 && s.Records[0].Wanted == "" && strings.Contains(s.Reason, "deprecated")
+	})
+	r.only(1)
+}
+
+func TestE2ENothingIsRepeated(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddAddr("wan0", "2a00:1:2:3::1/64", "nodad"),
+		wantest.AddDefault("wan0", "", 0), wantest.AddDefault("wan0", "::", 1024))
+	r.on()
+	if l := r.requests(1); l[0].MyIP != "84.0.0.2,2a00:1:2:3::1" {
+		t.Fatalf("first request: %v", l[0])
+	}
+	for name, reboot := range map[string]func(){
+		"TERM": r.term,
+		"KILL": r.kill,
+		"a reboot": func() {
+			r.kill()
+			r.do(os.RemoveAll(r.path("run")))
+		},
+	} {
+		reboot()
+		r.on()
+		if st := r.state(updater.OK); st.Sent != 1 || st.Records[0].Published != "84.0.0.2" {
+			t.Errorf("after %s: %+v", name, st)
+		}
+		r.only(1)
+	}
+	if code := r.exit("run", "--once"); code != exitFailed {
+		t.Errorf("a pass beside the daemon: exit code %d", code)
+	}
+	r.term()
+	if code := r.exit("run", "--once"); code != exitDone {
+		t.Errorf("a pass with nothing to do: exit code %d", code)
+	}
+	r.only(1)
+}
+
+// exit runs a verb and returns its exit code.
+func (r *router) exit(args ...string) int {
+	code, _ := r.say(args...)
+	return code
+}
+
+// say runs a verb and returns its exit code and what it printed.
+func (r *router) say(args ...string) (int, string) {
+	r.t.Helper()
+	out, err := r.command(args...).CombinedOutput()
+	r.out.Write(out)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode(), string(out)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return 0, string(out)
+}
+
+func TestE2EBlockUpdateResumeReload(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	if code, out := r.say("update"); code != exitFailed || !strings.Contains(out, "no daemon is running") {
+		t.Errorf("update without a daemon: %d, %s", code, out)
+	}
+	r.sim.Next("abuse")
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	r.on()
+	r.state(updater.NeedsUser)
+	if info, err := os.Stat(r.path("run/control.sock")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("control.sock: %v, %v", info, err)
+	}
+	if code, out := r.say("update"); code != exitDone || !strings.Contains(out, "home: No-IP has blocked this user name") {
+		t.Errorf("update: %d, %s", code, out)
+	}
+	if code, out := r.say("resume", "hom"); code != exitUsage || !strings.Contains(out, "did you mean home?") {
+		t.Errorf("resume of nothing: %d, %s", code, out)
+	}
+	r.only(1)
+	r.term()
+	r.on()
+	r.state(updater.NeedsUser)
+	r.only(1)
+	r.sim.Forgive()
+	if code, out := r.say("resume", "home"); code != exitDone || !strings.Contains(out, "home: sending 84.0.0.2") {
+		t.Errorf("resume: %d, %s", code, out)
+	}
+	r.requests(2)
+	if code, out := r.say("update", "home"); code != exitDone || !strings.Contains(out, "home: nothing to send: home.example.com is 84.0.0.2") {
+		t.Errorf("update: %d, %s", code, out)
+	}
+
+	r.do(os.Rename(r.config, r.config+".good"), os.WriteFile(r.config, []byte("[[service]]\nnam = 1\n"), 0o600))
+	r.do(r.daemon.Process.Signal(syscall.SIGHUP))
+	r.until("the bad configuration is reported", func(st updater.Status) bool { return len(st.Problems) == 1 })
+	r.do(os.Rename(r.config+".good", r.config))
+	r.sim.Add("nas.example.com")
+	r.configure([]string{"home.example.com", "nas.example.com"})
+	r.do(r.daemon.Process.Signal(syscall.SIGHUP))
+	if l := r.requests(3); l[2].Hosts[0] != "nas.example.com" || len(l[2].Hosts) != 1 {
+		t.Errorf("after a reload: %v", l[2])
+	}
+	r.until("the problem is gone", func(st updater.Status) bool { return len(st.Problems) == 0 })
+}
+
+func TestE2ESecondDaemonEnds(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.on()
+	if code, out := r.say("run"); code != exitFailed || !strings.Contains(out, "running already") {
+		t.Errorf("second daemon: %d, %s", code, out)
+	}
+	if code, _ := r.say("update"); code != exitDone {
+		t.Error("the first daemon lost its control socket")
+	}
+}
+
+func TestE2EDamagedStateIsReported(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.do(os.Mkdir(r.path("state"), 0o700), os.WriteFile(r.path("state/state.db"), []byte("not a database"), 0o600))
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	r.on()
+	r.requests(1)
+	if st := r.status(); len(st.Problems) != 1 || !strings.Contains(st.Problems[0], "state.db.bad") {
+		t.Errorf("problems = %q", st.Problems)
+	}
+	if b, err := os.ReadFile(r.path("state/state.db.bad")); string(b) != "not a database" {
+		t.Errorf("kept: %q, %v", b, err)
+	}
+}
+
+func TestE2ESecretIsNowhere(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	for _, fault := range []updatertest.Fault{
+		updatertest.Echo, updatertest.Cut, updatertest.Huge, updatertest.HTML, updatertest.Wrong, updatertest.Redirect,
+		updatertest.Error500, updatertest.Error401, "911", "good " + secret, "nohost " + secret, secret,
+	} {
+		r.do(os.RemoveAll(r.path("state")), os.RemoveAll(r.path("run")))
+		r.sim.Forgive()
+		r.sim.Next(fault)
+		r.on()
+		r.until("an answer", func(st updater.Status) bool {
+			return st.Services[0].Sent == 1 && st.Services[0].State != updater.Sending
+		})
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.daemon.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.out.Write(cmdline)
+		for _, verb := range [][]string{{"status"}, {"status", "--json"}, {"update"}, {"check"}, {"wan"}, {"wan", "--json"}} {
+			r.exit(verb...)
+		}
+		r.term()
+		for _, file := range []string{"run/status.json", "state/state.db"} {
+			b, err := os.ReadFile(r.path(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.out.Write(b)
+		}
+		if i := strings.Index(r.out.String(), secret); i >= 0 {
+			t.Fatalf("%s: the secret is in the output: %s", fault, r.out.String()[max(0, i-200):i+20])
+		}
+	}
+}
+
+func TestE2EIdleSleeps(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	r.on()
+	r.requests(1)
+	time.Sleep(time.Second) // the runtime settles
+	before, info := r.wakeups(), r.written()
+	time.Sleep(10 * time.Second)
+	if n := r.wakeups() - before; n > 2 {
+		t.Errorf("%d wake-ups in 10 idle seconds; the runtime's own are one or two a minute", n)
+	}
+	if now := r.written(); now != info {
+		t.Errorf("files were written while nothing changed: %s, then %s", info, now)
+	}
+	r.only(1)
+}
+
+// wakeups counts how often any thread of the daemon began to run.
+func (r *router) wakeups() (n int) {
+	r.t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", r.daemon.Process.Pid))
+	if err != nil || len(files) == 0 {
+		r.t.Fatal("no threads", err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			var v int
+			if _, err := fmt.Sscanf(line, "voluntary_ctxt_switches: %d", &v); err == nil {
+				n += v
+			}
+		}
+	}
+	return n
+}
+
+func (r *router) written() string {
+	var all []string
+	for _, f := range []string{"state/state.db", "run/status.json"} {
+		info, err := os.Stat(r.path(f))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		all = append(all, info.ModTime().String())
+	}
+	return strings.Join(all, " ")
+}
+
+// TestE2ERequestLeavesByTheChosenDevice needs a provider behind both lines: a
+// process in a namespace of its own, which tells who asked.
+func TestE2ERequestLeavesByTheChosenDevice(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	other := exec.Command(os.Args[0])
+	other.Env = append(os.Environ(), beISP+"=1")
+	wantest.Isolate(other)
+	in, err := other.StdinPipe()
+	r.do(err)
+	out, err := other.StdoutPipe()
+	r.do(err)
+	other.Stderr = os.Stderr
+	r.do(other.Start())
+	t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
+	for _, name := range []string{"isp0", "isp1"} {
+		link, err := netlink.LinkByName(name)
+		r.do(err)
+		r.do(netlink.LinkSetNsPid(link, other.Process.Pid))
+	}
+	_, err = io.WriteString(in, "go\n")
+	r.do(err)
+	asked := bufio.NewScanner(out)
+	if !asked.Scan() || asked.Text() != "ready" {
+		t.Fatalf("the other side says %q", asked.Text())
+	}
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/24"), wantest.AddDefault("wan0", "84.0.0.1", 0),
+		wantest.AddAddr("wan1", "84.1.0.2/24"), wantest.AddDefault("wan1", "84.1.0.1", 100))
+	for _, c := range []struct{ device, want string }{
+		{"", "84.0.0.2 84.0.0.2"},
+		{"device = \"wan1\"", "84.1.0.2 84.1.0.2"},
+	} {
+		r.do(os.RemoveAll(r.path("state")))
+		r.configure([]string{"home.example.com"}, "server = \"http://84.9.9.9:8080\"", c.device)
+		if code, out := r.say("run", "--once"); code != exitDone {
+			t.Fatalf("exit code %d: %s", code, out)
+		}
+		if !asked.Scan() || asked.Text() != c.want {
+			t.Errorf("%s: the provider saw %q, want %q (sender, then myip)", c.device, asked.Text(), c.want)
+		}
+	}
+}
+
+// isp is the other side: routers on both lines and a provider behind them.
+func isp() {
+	check := func(err error) {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "isp:", err)
+			os.Exit(1)
+		}
+	}
+	if !bufio.NewScanner(os.Stdin).Scan() {
+		os.Exit(1)
+	}
+	check(errors.Join(wantest.Up("lo"), wantest.Up("isp0"), wantest.Up("isp1"),
+		wantest.AddAddr("isp0", "84.0.0.1/24"), wantest.AddAddr("isp1", "84.1.0.1/24"), wantest.AddAddr("lo", "84.9.9.9/32")))
+	l, err := net.Listen("tcp", "84.9.9.9:8080")
+	check(err)
+	fmt.Println("ready")
+	check(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { //nolint:gosec // ends with the test
+		host, _, _ := net.SplitHostPort(req.RemoteAddr)
+		fmt.Println(host, req.URL.Query().Get("myip"))
+		fmt.Fprintln(w, "good "+req.URL.Query().Get("myip"))
+	})))
+}
+
+// BenchmarkAddressToRequest measures from an address on a device to the
+// request's arrival at the provider, through the journal on disk.
+func BenchmarkAddressToRequest(b *testing.B) {
+	if !wantest.InNamespace(b) {
+		return
+	}
+	r := newRouter(b)
+	r.do(wantest.AddAddr("wan0", "192.168.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	var took []time.Duration
+	for i := range max(b.N, 20) {
+		r.do(os.RemoveAll(r.path("state")))
+		r.on()
+		addr := fmt.Sprintf("84.0.0.%d/32", i%250+2)
+		changed := r.sim.Changed()
+		began := time.Now()
+		r.do(wantest.AddAddr("wan0", addr))
+		ctx, cancel := context.WithTimeout(b.Context(), patience)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			b.Fatal("no request")
+		}
+		cancel()
+		took = append(took, time.Since(began))
+		r.state(updater.OK)
+		r.term()
+		r.do(wantest.DelAddr("wan0", addr))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-ms")
+	b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "max-ms")
+}

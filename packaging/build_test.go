@@ -1,0 +1,128 @@
+// Package packaging holds what the packages are made of and the promises
+// about the binary in them.
+package packaging
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const root = ".."
+
+func command(t *testing.T, dir, name string, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, errs.Bytes())
+	}
+	return out
+}
+
+// The same sources give the same bytes, wherever they lie.
+func TestBuildsAreReproducible(t *testing.T) {
+	var sums [2][sha256.Size]byte
+	for i, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), "another", "place")} {
+		for _, part := range []string{"cmd", "updater", "wan", "persist", "go.mod", "go.sum", "Makefile"} {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			command(t, root, "cp", "-R", part, dir)
+		}
+		command(t, dir, "make", "-s", "mipsle", "COMMIT=test")
+		b, err := os.ReadFile(filepath.Join(dir, "dist/bin/mipsle/wandns"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte(dir)) {
+			t.Errorf("the binary names the folder %s", dir)
+		}
+		sums[i] = sha256.Sum256(b)
+	}
+	if sums[0] != sums[1] {
+		t.Error("two builds of the same sources differ")
+	}
+}
+
+// A call of reflect.Value.Method by a name that is not constant makes the
+// linker keep every exported method: about 300 KiB of flash.
+func TestLinkerRemovesDeadCode(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "nethttpomithttp2", "-ldflags", "-dumpdep", "-o", filepath.Join(t.TempDir(), "wandns"), "./cmd/wandns")
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(out, []byte("main.main")) {
+		t.Fatal("the linker printed no dependencies")
+	}
+	for line := range bytes.Lines(out) {
+		if bytes.Contains(line, []byte("<ReflectMethod>")) {
+			t.Errorf("keeps every method: %s", line)
+		}
+	}
+}
+
+func deps(t *testing.T, pkg string) []string {
+	t.Helper()
+	return strings.Fields(string(command(t, root, "go", "list", "-deps", "-tags", "nethttpomithttp2", pkg)))
+}
+
+func TestRouterBinaryLinksNothingUnwanted(t *testing.T) {
+	for _, dep := range deps(t, "./cmd/wandns") {
+		switch dep {
+		case "text/template", "html/template", "net/http/pprof", "expvar", "os/exec", "testing", "regexp",
+			"github.com/miekg/dns", "github.com/vishvananda/netlink", "wandns/updater/updatertest", "wandns/wan/wantest":
+			t.Errorf("cmd/wandns links %s", dep)
+		}
+	}
+}
+
+// An import goes down, never up or sideways.
+func TestFloors(t *testing.T) {
+	allowed := map[string][]string{
+		"wandns/wan":               {},
+		"wandns/persist":           {},
+		"wandns/updater":           {"wandns/wan", "wandns/persist"},
+		"wandns/updater/providers": {"wandns/updater", "wandns/wan", "wandns/persist"},
+	}
+	owners := map[string]string{
+		"github.com/vishvananda/netlink/nl": "wandns/wan",
+		"go.etcd.io/bbolt":                  "wandns/persist",
+		"github.com/BurntSushi/toml":        "",
+		"net/http":                          "wandns/updater",
+	}
+	for pkg, below := range allowed {
+		list := deps(t, "./"+strings.TrimPrefix(pkg, "wandns/"))
+		for _, dep := range list {
+			if strings.HasPrefix(dep, "wandns/") && dep != pkg && !slices.Contains(below, dep) {
+				t.Errorf("%s imports %s", pkg, dep)
+			}
+			if owner, ok := owners[dep]; ok && dep != "" && owner != pkg && !slices.Contains(below, owner) {
+				t.Errorf("%s reaches %s, which belongs to %q", pkg, dep, owner)
+			}
+		}
+	}
+}
+
+func TestTopLevel(t *testing.T) {
+	known := []string{"cmd", "updater", "wan", "persist", "packaging", "openwrt", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "bin", "dist"}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(known, e.Name()) {
+			t.Errorf("%s does not belong at the top", e.Name())
+		}
+	}
+}
