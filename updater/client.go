@@ -35,13 +35,16 @@ const (
 // Client makes every request of the program. It sends credentials to nobody
 // but the host of the request, over verified TLS where the URL says https.
 type Client struct {
-	http func() (*http.Client, error) // made, and certificates read, when first needed
+	secrets []string
+	http    func() (*http.Client, error) // made, and certificates read, when first needed
 }
 
 // ClientConfig says how requests leave.
 type ClientConfig struct {
 	Device string // leave by this device; empty: as the kernel routes
 	CAFile string // PEM file of a certificate authority to trust besides the system's
+	// Secrets are struck out wherever a server's words are quoted.
+	Secrets []string
 	// Dial replaces the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -49,7 +52,7 @@ type ClientConfig struct {
 // NewClient makes a client. Connections are not kept: there are minutes to
 // months between two requests, and an idle connection costs timers.
 func NewClient(c ClientConfig) *Client {
-	return &Client{sync.OnceValues(func() (*http.Client, error) {
+	return &Client{c.Secrets, sync.OnceValues(func() (*http.Client, error) {
 		roots, err := loadRoots(c.CAFile)
 		if err != nil {
 			return nil, err
@@ -132,7 +135,12 @@ type Answer struct {
 	Status     int
 	Body       string
 	RetryAfter time.Duration // 0 if it did not say
+	secrets    []string
 }
+
+// Excerpt makes a part of the answer fit for a message: without secrets,
+// printable and short.
+func (a Answer) Excerpt(s string) string { return Excerpt(redact(s, a.secrets)) }
 
 // Do makes a request. An error is always a *Fault, and says nothing of the
 // URL but its host.
@@ -155,7 +163,7 @@ func (c *Client) Do(req *http.Request) (Answer, error) {
 	if len(body) > maxBody {
 		return Answer{}, &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s answered with more than %d KiB, which is no answer to an update", req.URL.Host, maxBody>>10)}
 	}
-	return Answer{resp.StatusCode, string(body), retryAfter(resp.Header.Get("Retry-After"))}, nil
+	return Answer{resp.StatusCode, string(body), retryAfter(resp.Header.Get("Retry-After")), c.secrets}, nil
 }
 
 // retryAfter reads RFC 9110, section 10.2.3: seconds or a date.

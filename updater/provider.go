@@ -58,6 +58,7 @@ type Spec struct {
 	Name   string // in the configuration
 	Title  string // for people
 	URL    string // where one gets an account
+	Server string // scheme and authority of its service
 	Fields []Field
 	Limits Limits
 	// CheckHost explains what is wrong with a name, in the words of a
@@ -87,7 +88,7 @@ type Limits struct {
 // Settings are what a provider is made from.
 type Settings struct {
 	Values map[string]string // of Spec.Fields
-	Server string            // scheme and authority in place of the provider's own
+	Server string            // scheme and authority to ask
 	Agent  Agent
 	Client *Client
 }

@@ -1,17 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"html"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"wandns/updater"
@@ -42,6 +46,17 @@ type serviceConfig struct {
 	Server   string
 	CAFile   string
 	Values   map[string]string // of Spec.Fields
+	switched bool              // Enabled as the service itself has it
+}
+
+func (c serviceConfig) family() string {
+	switch c.Families {
+	case [2]bool{true, false}:
+		return "ipv4"
+	case [2]bool{false, true}:
+		return "ipv6"
+	}
+	return "both"
 }
 
 // badConfig is everything that is wrong with a configuration.
@@ -64,63 +79,130 @@ func (e *badConfig) Error() string {
 // loadConfig reads and validates a file. Its error is a *badConfig with every
 // mistake, or says why the file could not be read.
 func loadConfig(file string) (*config, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("the configuration could not be read: %w", err)
+	data, open, err := readSmall(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no configuration %s; name yours with --config FILE", file)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, 1<<20))
 	if err != nil {
-		return nil, fmt.Errorf("the configuration could not be read: %w", err)
+		return nil, fmt.Errorf("the configuration %s could not be read: %w; name another with --config FILE", file, err)
 	}
 	if !strings.HasSuffix(file, ".toml") {
 		return nil, &badConfig{file, []mistake{{section: "file", text: "only TOML is understood so far; use a file whose name ends in .toml"}}}
 	}
-	sections, mistakes := parseTOML(string(data))
+	n := 0
+	for line := range strings.Lines(data) {
+		if n++; len(line) > maxLine {
+			return nil, &badConfig{file, []mistake{{line: n, section: "syntax", text: fmt.Sprintf("the line is longer than %d KiB; this is no configuration", maxLine>>10)}}}
+		}
+	}
+	sections, mistakes := parseTOML(data)
 	v := &validator{mistakes: mistakes, config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir}}
 	v.sections(sections)
 	if len(v.mistakes) > 0 {
 		slices.SortStableFunc(v.mistakes, func(a, b mistake) int { return a.line - b.line })
 		return nil, &badConfig{file, v.mistakes}
 	}
-	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && v.inline {
-		v.config.Warnings = append(v.config.Warnings, fmt.Sprintf("%s holds a secret and others may read it; run: chmod 600 %s", file, file))
+	if open && v.inline {
+		v.exposed(file)
 	}
 	return v.config, nil
 }
 
+// maxConfig bounds every file that the configuration names, and maxLine its
+// lines: the TOML decoder's time and memory grow with nesting.
+const (
+	maxConfig = 64 << 10
+	maxLine   = 4 << 10
+)
+
+// readSmall reads a regular file, and says whether others may read it too. Its
+// error does not name the file: a secret may stand in its place.
+func readSmall(file string) (text string, open bool, err error) {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", false, fs.ErrNotExist
+	case err != nil:
+		return "", false, errors.Unwrap(err)
+	case info.IsDir():
+		return "", false, errors.New("it is a directory")
+	case !info.Mode().IsRegular():
+		return "", false, errors.New("it is no regular file")
+	case info.Size() > maxConfig:
+		return "", false, fmt.Errorf("it is larger than %d KiB", maxConfig>>10)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", false, errors.Unwrap(err)
+	}
+	return string(b), info.Mode().Perm()&0o077 != 0, nil
+}
+
 // account is the service as the updater takes it.
 func (c serviceConfig) account(agent updater.Agent) updater.Account {
-	client := updater.NewClient(updater.ClientConfig{Device: c.Policy.Device, CAFile: c.CAFile})
+	secrets := c.secrets()
+	client := updater.NewClient(updater.ClientConfig{Device: c.Policy.Device, CAFile: c.CAFile, Secrets: secrets})
 	a := updater.Account{
 		Service: updater.Service{
 			Name: c.Name, Provider: c.Spec.Name, Title: c.Spec.Title, Hosts: c.Hosts,
 			Families: c.Families, Policy: c.Policy, Limits: c.Spec.Limits, Enabled: c.Enabled,
 		},
-		Provider: c.Spec.New(updater.Settings{Values: c.Values, Server: c.Server, Agent: agent, Client: client}),
+		Provider: c.Spec.New(updater.Settings{Values: c.Values, Server: cmp.Or(c.Server, c.Spec.Server), Agent: agent, Client: client}),
+		Secrets:  secrets,
 	}
-	identity := []string{c.Spec.Name, c.Server}
-	whole := []string{fmt.Sprint(c.Enabled, c.Families, c.Policy.AllowPrivate), c.Policy.Device, c.CAFile, strings.Join(c.Hosts, ",")}
+	identity := map[string]string{"provider": c.Spec.Name, "server": c.Server}
+	whole := map[string]string{
+		"family": c.family(), "device": c.Policy.Device, "ca_file": c.CAFile, "hostnames": strings.Join(c.Hosts, ","),
+		"enabled": unlessDefault(c.switched, true), "allow_private": unlessDefault(c.Policy.AllowPrivate, false),
+	}
 	for _, f := range c.Spec.Fields {
-		value := c.Values[f.Name]
-		whole = append(whole, value)
+		whole[f.Name] = c.Values[f.Name]
 		if f.Identity {
-			identity = append(identity, value)
+			identity[f.Name] = c.Values[f.Name]
 		}
 	}
-	for _, f := range c.Spec.Fields {
-		if value := c.Values[f.Name]; f.Secret && value != "" {
-			basic := base64.StdEncoding.EncodeToString([]byte(strings.Join(identity[2:], ":") + ":" + value))
-			a.Secrets = append(a.Secrets, basic, value, url.QueryEscape(value))
-		}
-	}
-	a.Account, a.Config = digest(identity), digest(append(whole, identity...))
+	maps.Copy(whole, identity)
+	a.Account, a.Config = digest(identity), digest(whole)
 	return a
 }
 
-func digest(parts []string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:8])
+func unlessDefault(v, byDefault bool) string {
+	if v == byDefault {
+		return ""
+	}
+	return strconv.FormatBool(v)
+}
+
+// digest identifies settings. What is not set does not count, so that a later
+// version with more keys comes to the same.
+func digest(settings map[string]string) string {
+	h := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		if settings[key] != "" {
+			fmt.Fprintf(h, "%s=%q\n", key, settings[key])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// secrets are the service's secrets in every form in which a server or a
+// message may repeat them, the longest first.
+func (c serviceConfig) secrets() []string {
+	user := ""
+	for _, f := range c.Spec.Fields {
+		if f.Identity {
+			user = c.Values[f.Name]
+		}
+	}
+	var list []string
+	for _, f := range c.Spec.Fields {
+		if v := c.Values[f.Name]; f.Secret && v != "" {
+			list = append(list, v, base64.StdEncoding.EncodeToString([]byte(user+":"+v)),
+				url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v), strings.Trim(strconv.Quote(v), `"`))
+		}
+	}
+	slices.SortFunc(list, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(list)
 }
 
 func (c *config) accounts(agent updater.Agent) []updater.Account {
@@ -136,7 +218,6 @@ func (c *config) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "state_dir = %q\nrun_dir   = %q\nlog_level = %q\n", c.StateDir, c.RunDir, strings.ToLower(c.LogLevel.String()))
 	for _, s := range c.Services {
-		family := map[[2]bool]string{{true, false}: "ipv4", {false, true}: "ipv6", {true, true}: "both"}[s.Families]
 		fmt.Fprintf(&b, "\n[[service]]\nname = %q\nenabled = %t\nprovider = %q\nhostnames = [", s.Name, s.Enabled, s.Spec.Name)
 		for i, h := range s.Hosts {
 			if i > 0 {
@@ -144,7 +225,7 @@ func (c *config) String() string {
 			}
 			fmt.Fprintf(&b, "%q", h)
 		}
-		fmt.Fprintf(&b, "]\nfamily = %q\nallow_private = %t\n", family, s.Policy.AllowPrivate)
+		fmt.Fprintf(&b, "]\nfamily = %q\nallow_private = %t\n", s.family(), s.Policy.AllowPrivate)
 		optional := map[string]string{"device": s.Policy.Device, "server": s.Server, "ca_file": s.CAFile}
 		for _, f := range s.Spec.Fields {
 			optional[f.Name] = s.Values[f.Name]
@@ -169,9 +250,9 @@ func explain(w io.Writer, err error) {
 		return
 	}
 	fmt.Fprintln(w, bad.Error())
-	noun := "mistakes"
+	what := fmt.Sprintf("%d mistakes in the configuration; correct them", len(bad.mistakes))
 	if len(bad.mistakes) == 1 {
-		noun = "mistake"
+		what = "1 mistake in the configuration; correct it"
 	}
-	fmt.Fprintf(w, "wandns: %d %s in the configuration; correct them and run: wandns check --config %s\n", len(bad.mistakes), noun, bad.file)
+	fmt.Fprintf(w, "wandns: %s and run: wandns check --config %s\n", what, bad.file)
 }

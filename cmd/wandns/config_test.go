@@ -88,7 +88,8 @@ func TestAGoodConfigurationIsUnderstood(t *testing.T) {
 	s := cfg.Services[0]
 	want := serviceConfig{
 		Name: "home", Enabled: true, Hosts: []string{"home.example.com", "group1"}, Families: [2]bool{true, true},
-		Values: map[string]string{"username": "user@example.com", "password": "canary"},
+		Values:   map[string]string{"username": "user@example.com", "password": "canary"},
+		switched: true,
 	}
 	name := s.Spec.Name
 	if s.Spec = (updater.Spec{}); name != "noip" || !reflect.DeepEqual(s, want) {
@@ -153,23 +154,25 @@ enabled   = "perhaps"
 
 [other]
 `)
-	want := `line 1, log_level: is "loud"; it can be debug, info, warn, error
-line 2, state_dir: is "state"; it must be a full path, beginning with /
-line 4, service "home", password: is missing: its password
+	want := `line 1, log_level: "loud" is not one of debug, info, warn, error
+line 2, state_dir: "state" is not a full path; begin it with /
+line 4, service "home", password: is missing; it is the password of the account, group or DDNS key
 line 7, service "home", hostnames: holds "home.example.com" twice
 line 7, service "home", hostnames: "http://x" is neither a host name nor the name of a group
 line 8, service "home", username: must not contain a colon
 line 9, service "home", pasword: is unknown; did you mean password?
-line 10, service "home", family: is "v4"; it can be ipv4, ipv6, both
+line 10, service "home", family: "v4" is not one of ipv4, ipv6, both
 line 11, service "home", refresh: is not supported by this version; leave it out
-line 13, service "home", hostnames: is missing
+line 13, service "home", username: is missing; it is the account's e-mail address, a group's name, or a DDNS key's user
+line 13, service "home", password: is missing; it is the password of the account, group or DDNS key
+line 13, service "home", hostnames: is missing; list the names to keep up to date, as in ["home.example.com"]
 line 13, service "home", name: another service is called "home" already; give each its own name
 line 15, service "home", provider: there is no provider "no-ip"; did you mean noip?
-line 16, service "home", source: "web" is not supported by this version; leave source out
-line 18, service number 3, name: is missing
+line 16, service "home", source: "web" is not supported by this version; leave it out
+line 18, service number 3, name: is missing; give the service one, such as "home"
 line 22, service number 3, password: takes one value, not a list
-line 23, service number 3, enabled: is "perhaps"; it can be true or false
-line 25, [other]: there is no such table; services are [[service]], with two brackets`
+line 23, service number 3, enabled: "perhaps" is not one of true, false
+line 25, [other]: there is no such table; services are [[service]], and global keys stand above the first one`
 	if got == want {
 		return
 	}
@@ -202,8 +205,8 @@ func TestAMistakeNamesItsLineAndKey(t *testing.T) {
 		{"family empty", `family = ""`, "family", "empty"},
 		{"source", `source = "dns"`, "source", "device"},
 		{"source that is reserved", `source = "provider"`, "source", "not supported"},
-		{"truth", `allow_private = "perhaps"`, "allow_private", "true or false"},
-		{"truth as a float", `allow_private = 1.0`, "allow_private", "must be"},
+		{"truth", `allow_private = "perhaps"`, "allow_private", "true, false"},
+		{"truth as a float", `allow_private = 1.0`, "allow_private", "wrong kind"},
 		{"device too long", `device = "sixteen-letters-"`, "device", "network device"},
 		{"device with a slash", `device = "eth0/1"`, "device", "network device"},
 		{"device with a space", `device = "eth 0"`, "device", "network device"},
@@ -211,7 +214,7 @@ func TestAMistakeNamesItsLineAndKey(t *testing.T) {
 		{"server without scheme", `server = "example.com"`, "server", "https://"},
 		{"server of another scheme", `server = "ftp://example.com"`, "server", "https://"},
 		{"server with a path", `server = "https://example.com/nic/update"`, "server", "path"},
-		{"server with credentials", `server = "https://user:canary@example.com"`, "server", "credentials"},
+		{"server with credentials", `server = "https://user:canary@example.com"`, "server", "without path, user"},
 		{"server with a query", `server = "https://example.com?a=b"`, "server", "https://"},
 		{"server with a fragment", `server = "https://example.com#a"`, "server", "https://"},
 		{"server without host", `server = "https://"`, "server", "https://"},
@@ -220,7 +223,7 @@ func TestAMistakeNamesItsLineAndKey(t *testing.T) {
 		{"ca_file missing", `ca_file = "/nonexistent/ca.pem"`, "ca_file", "/nonexistent/ca.pem"},
 		{"ca_file is a directory", `ca_file = "/"`, "ca_file", ""},
 		{"ca_file is not PEM", `ca_file = "` + empty + `"`, "ca_file", "PEM"},
-		{"two secrets", `password_file = "` + ca + `"`, "password_file", "second time"},
+		{"two secrets", `password_file = "` + ca + `"`, "password_file", "given as well"},
 		{"interface", `interface = "wan"`, "interface", "not supported"},
 		{"ipv6_suffix", `ipv6_suffix = "::1"`, "ipv6_suffix", "not supported"},
 		{"ipv6_mac", `ipv6_mac = "00:11:22:33:44:55"`, "ipv6_mac", "not supported"},
@@ -261,9 +264,9 @@ func TestAWrongValueNamesItsLineAndKey(t *testing.T) {
 		{"no password", `password = "canary"`, ``, `line 6, service "home", password: `, "missing"},
 		{"empty password", `password = "canary"`, `password = ""`, `line 11, service "home", password: `, "empty"},
 		{"password over two lines", `password = "canary"`, `password = "canary\n"`, `line 11, service "home", password: `, "control"},
-		{"password_file missing", `password = "canary"`, `password_file = "/nonexistent/s"`, `line 11, service "home", password_file: `, "no such file"},
+		{"password_file missing", `password = "canary"`, `password_file = "/nonexistent/s"`, `line 11, service "home", password_file: `, "does not exist"},
 		{"password_file is a directory", `password = "canary"`, `password_file = "/"`, `line 11, service "home", password_file: `, "directory"},
-		{"password_file empty", `password = "canary"`, `password_file = "` + empty + `"`, `line 11, service "home", password_file: `, "is empty"},
+		{"password_file empty", `password = "canary"`, `password_file = "` + empty + `"`, `line 11, service "home", password_file: `, "that is empty"},
 		{"password_file of two lines", `password = "canary"`, `password_file = "` + control + `"`, `line 11, service "home", password_file: `, "control"},
 		{"no names", `hostnames = ["home.example.com", "Group1"]`, ``, `line 6, service "home", hostnames: `, "missing"},
 		{"empty list of names", `hostnames = ["home.example.com", "Group1"]`, `hostnames = []`, `line 9, service "home", hostnames: `, ""},
@@ -275,7 +278,7 @@ func TestAWrongValueNamesItsLineAndKey(t *testing.T) {
 		{"relative run_dir", `run_dir = "/tmp/run"`, `run_dir = "./run"`, `line 3, run_dir: `, "full path"},
 		{"log level", `log_level = "debug"`, `log_level = "verbose"`, `line 4, log_level: `, "debug, info"},
 		{"unknown global key", `log_level = "debug"`, `loglevel = "debug"`, `line 4, loglevel: `, "did you mean log_level?"},
-		{"global truth", `log_level = "debug"`, `enabled = "perhaps"`, `line 4, enabled: `, "true or false"},
+		{"global truth", `log_level = "debug"`, `enabled = "perhaps"`, `line 4, enabled: `, "true, false"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if !strings.Contains(goodConfig, tt.old+"\n") {
@@ -307,14 +310,14 @@ func TestAFileThatIsNoConfigurationIsRefused(t *testing.T) {
 		garbage[i] = byte(r.Uint32())
 	}
 	for _, tt := range []struct{ name, file, says string }{
-		{"missing", filepath.Join(dir, "none.toml"), "no such file"},
+		{"missing", filepath.Join(dir, "none.toml"), "there is no configuration"},
 		{"a directory", dir, "directory"},
 		{"empty", writeConfig(t, ""), "[[service]]"},
 		{"only comments", writeConfig(t, "# nothing\n\n"), "[[service]]"},
 		{"no service", writeConfig(t, "log_level = 'info'\n"), "[[service]]"},
 		{"not TOML by its name", writeFile(t, "wandns.conf", goodConfig), ".toml"},
 		{"UCI in a .toml", writeConfig(t, "config service 'home'\n\toption enabled '1'\n"), "line 1"},
-		{"1 MB of garbage", writeConfig(t, string(garbage)), "line 1"},
+		{"1 MB of garbage", writeConfig(t, string(garbage)), "larger than"},
 		{"1 MB of zeros", writeConfig(t, strings.Repeat("\x00", 1<<20)), ""},
 		{"1 MB of one key", writeConfig(t, strings.Repeat("a", 1<<20)), ""},
 	} {
@@ -416,7 +419,7 @@ family = "ipv4"
 			}
 			for _, cfg := range []*config{first, second} {
 				for i := range cfg.Services {
-					cfg.Services[i].Spec = updater.Spec{}
+					cfg.Services[i].Spec, cfg.Services[i].switched = updater.Spec{}, true
 					cfg.Services[i].Values["password"] = "***"
 				}
 			}

@@ -116,7 +116,7 @@ func (c *cli) reload(ctx context.Context, old *config, commands chan<- updater.C
 		if err != nil {
 			explain(c.stderr, err)
 			log.Error("the configuration was not reloaded, the one before stays in force")
-			command = updater.Command{Event: updater.Tick{}, Problem: "the configuration in force is not the one in " + c.config + ", which has mistakes; run: wandns check"}
+			command = updater.Command{Event: updater.Tick{}, Problem: "the configuration in force is not the one in " + c.config + ", which has mistakes; run: wandns check --config " + c.config}
 		} else {
 			if cfg.StateDir != old.StateDir || cfg.RunDir != old.RunDir {
 				log.Warn("state_dir and run_dir change with the next start only")

@@ -453,7 +453,11 @@ func TestE2EIdleSleeps(t *testing.T) {
 	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
 	r.on()
 	r.requests(1)
-	time.Sleep(time.Second) // the runtime settles
+	// The kernel still announces what it does to new devices.
+	for settled, end := -1, time.Now().Add(patience); settled != r.wakeups() && time.Now().Before(end); {
+		settled = r.wakeups()
+		time.Sleep(2 * time.Second)
+	}
 	before, info := r.wakeups(), r.written()
 	time.Sleep(10 * time.Second)
 	if n := r.wakeups() - before; n > 2 {

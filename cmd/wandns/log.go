@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // lines is a slog.Handler for a supervisor that stamps time and severity
@@ -36,14 +37,19 @@ func (h lines) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	b.WriteByte('\n')
+	line := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, b.String())
 	w := h.out
 	if r.Level >= slog.LevelWarn {
 		w = h.err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, line+"\n")
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"wandns/updater"
@@ -53,7 +54,7 @@ func verbs() []verb {
 		{"check", "", "say what is wrong with the configuration, or print it as it is understood", setupCheck},
 		{"status", "", "show what is published, what is wanted and what is wrong", setupStatus},
 		{"update", "[SERVICE...]", "ask the running daemon to act now", setupUpdate},
-		{"resume", "SERVICE", "tell the daemon that what blocked a service is mended", setupResume},
+		{"resume", "SERVICE", "go on with a blocked service, once its cause is corrected", setupResume},
 		{"wan", "", "show the router's addresses and which of them can be published", setupWAN},
 		{"providers", "[NAME]", "list the providers, or the configuration keys of one", setupProviders},
 		{"version", "", "print the version", setupVersion},
@@ -69,8 +70,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	switch args[0] {
 	case "help", "--help", "-help", "-h":
-		usage(stdout)
-		return exitDone
+		if len(args) == 1 {
+			usage(stdout)
+			return exitDone
+		}
+		args = []string{args[1], "--help"}
 	case "--version", "-version":
 		args = []string{"version"}
 	}
@@ -85,16 +89,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if s := closest(args[0], names); s != "" {
 		hint = "did you mean: wandns " + s
 	}
-	fmt.Fprintf(stderr, "wandns: there is no verb %q; %s\n", args[0], hint)
+	fmt.Fprintf(stderr, "wandns: there is no command %q; %s\n", args[0], hint)
 	return exitUsage
 }
 
 func usage(w io.Writer) {
-	fmt.Fprintf(w, "wandns %s keeps DNS names pointing at a router whose address changes.\n\nUsage: wandns VERB [--config FILE] ...\n\n", version)
+	fmt.Fprintf(w, "wandns %s keeps DNS names pointing at a router whose address changes.\n\nUsage: wandns COMMAND [--config FILE] ...\n\n", version)
 	for _, v := range verbs() {
 		fmt.Fprintf(w, "  %-22s %s\n", strings.TrimSpace(v.name+" "+v.args), v.help)
 	}
-	fmt.Fprintf(w, "\nThe configuration is %s unless --config names another file.\nwandns VERB --help tells more about a verb.\n", defaultConfig)
+	fmt.Fprintf(w, "\nThe configuration is %s unless --config names another file.\nwandns COMMAND --help tells more about it.\n", defaultConfig)
 }
 
 func (v verb) run(c *cli, args []string) int {
@@ -106,11 +110,14 @@ func (v verb) run(c *cli, args []string) int {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintf(c.stdout, "Usage: wandns %s\n\n%s.\n\n", strings.TrimSpace(v.name+" [options] "+v.args), strings.ToUpper(v.help[:1])+v.help[1:])
-		flags.SetOutput(c.stdout)
-		flags.PrintDefaults()
+		flags.VisitAll(func(f *flag.Flag) {
+			name, help := flag.UnquoteUsage(f)
+			fmt.Fprintf(c.stdout, "  %-16s %s\n", strings.TrimSpace("--"+f.Name+" "+name), help)
+		})
 		return exitDone
 	case err != nil:
-		fmt.Fprintf(c.stderr, "wandns %s: %v; run: wandns %s --help\n", v.name, err, v.name)
+		what := strings.NewReplacer("flag provided but not defined: -", "there is no option --", "flag needs an argument: -", "a value is missing after --").Replace(err.Error())
+		fmt.Fprintf(c.stderr, "wandns %s: %s; run: wandns %s --help\n", v.name, what, v.name)
 		return exitUsage
 	}
 	flags.Visit(func(f *flag.Flag) { c.configGiven = c.configGiven || f.Name == "config" })
@@ -123,14 +130,17 @@ func (v verb) run(c *cli, args []string) int {
 
 // parse lets options stand before, between and after the arguments.
 func parse(flags *flag.FlagSet, args []string) ([]string, error) {
-	var rest []string
+	var rest, last []string
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, last = args[:i], args[i+1:]
+	}
 	for {
 		if err := flags.Parse(args); err != nil {
 			return nil, err
 		}
 		args = flags.Args()
 		if len(args) == 0 {
-			return rest, nil
+			return append(rest, last...), nil
 		}
 		rest, args = append(rest, args[0]), args[1:]
 	}

@@ -34,10 +34,10 @@ func TestWhatIsTypedIsAnswered(t *testing.T) {
 		code        int
 		out, stderr string // contained in it; empty for nothing at all
 	}{
-		{"nothing", nil, exitUsage, "", "Usage: wandns VERB"},
-		{"help", []string{"help"}, exitDone, "Usage: wandns VERB", ""},
-		{"--help", []string{"--help"}, exitDone, "Usage: wandns VERB", ""},
-		{"-h", []string{"-h"}, exitDone, "Usage: wandns VERB", ""},
+		{"nothing", nil, exitUsage, "", "Usage: wandns COMMAND"},
+		{"help", []string{"help"}, exitDone, "Usage: wandns COMMAND", ""},
+		{"--help", []string{"--help"}, exitDone, "Usage: wandns COMMAND", ""},
+		{"-h", []string{"-h"}, exitDone, "Usage: wandns COMMAND", ""},
 		{"--version", []string{"--version"}, exitDone, "wandns " + version, ""},
 		{"version", []string{"version"}, exitDone, "wandns " + version, ""},
 		{"misspelt verb", []string{"chek"}, exitUsage, "", "did you mean: wandns check"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,6 +27,7 @@ type option struct {
 	line   int
 	values []string
 	list   bool
+	bare   bool   // the value stood without quotes: a number or a truth value
 	wrong  string // why the value cannot be used at all
 }
 
@@ -55,9 +57,9 @@ func parseTOML(data string) ([]section, []mistake) {
 	if _, err := toml.Decode(data, &tree); err != nil {
 		var p toml.ParseError
 		if errors.As(err, &p) {
-			return nil, []mistake{{line: p.Position.Line, section: "syntax", text: p.Message}}
+			return nil, []mistake{{line: p.Position.Line, section: "syntax", text: syntaxText(p)}}
 		}
-		return nil, []mistake{{section: "syntax", text: err.Error()}}
+		return nil, []mistake{{section: "syntax", text: "this is not TOML"}}
 	}
 	at := tomlLines(data)
 	global := section{kind: "global"}
@@ -75,7 +77,11 @@ func parseTOML(data string) ([]section, []mistake) {
 				services = append(services, section{kind: "service", line: at[path], keys: tomlOptions(table, path+".", at)})
 			}
 		case map[string]any:
-			mistakes = append(mistakes, mistake{at[key], "", "[" + key + "]", "there is no such table; services are [[service]], with two brackets"})
+			text := "there is no such table; services are [[service]], and global keys stand above the first one"
+			if key == "service" {
+				text = "a service begins with [[service]], with two brackets"
+			}
+			mistakes = append(mistakes, mistake{at[key], "", "[" + key + "]", text})
 		default:
 			global.keys = append(global.keys, tomlOption(key, v, at[key]))
 		}
@@ -88,7 +94,7 @@ func tomlOptions(table map[string]any, prefix string, at map[string]int) []optio
 	for key, v := range table {
 		list = append(list, tomlOption(key, v, at[prefix+key]))
 	}
-	slices.SortFunc(list, func(a, b option) int { return a.line - b.line })
+	slices.SortFunc(list, func(a, b option) int { return cmp.Or(a.line-b.line, strings.Compare(a.name, b.name)) })
 	return list
 }
 
@@ -104,14 +110,33 @@ func tomlOption(key string, v any, line int) option {
 		case string:
 			o.values = append(o.values, e)
 		case bool:
-			o.values = append(o.values, strconv.FormatBool(e))
+			o.values, o.bare = append(o.values, strconv.FormatBool(e)), true
 		case int64:
-			o.values = append(o.values, strconv.FormatInt(e, 10))
+			o.values, o.bare = append(o.values, strconv.FormatInt(e, 10)), true
 		default:
-			o.wrong = "must be text, a whole number, true or false, or a list of these"
+			o.wrong = "has a value of the wrong kind; put text in quotes"
 		}
 	}
 	return o
+}
+
+// syntaxText says in other words what the decoder found: it quotes values, and
+// the line may hold a secret.
+func syntaxText(p toml.ParseError) string {
+	has := func(s string) bool { return strings.Contains(p.Message, s) }
+	switch {
+	case has("already"):
+		return "this key or table stands in the file a second time; remove one of the two"
+	case has("newlines"), has(`expected '"`), has(`expected "'`):
+		return "a text has no closing quote"
+	case has("expected value"), has("nvalid integer"), has("nvalid float"), has("nvalid datetime"), has("out of range"):
+		return `the value cannot be read; put text in quotes: key = "text"`
+	case has("scape"), has("hexadecimal"):
+		return `a text holds a backslash that stands for nothing; write \\, or put the text into single quotes`
+	case has("UTF-8"), has("NULL"), has("control characters"):
+		return "the file holds bytes that are not text; save it as UTF-8"
+	}
+	return `this is not TOML; a line is key = "value" or [[service]]`
 }
 
 // tomlLines finds the line of every table and key: the decoder keeps only the
@@ -119,27 +144,77 @@ func tomlOption(key string, v any, line int) option {
 func tomlLines(data string) map[string]int {
 	at := map[string]int{}
 	count := map[string]int{}
-	prefix, n := "", 0
-	for line := range strings.Lines(data) {
+	prefix, open := "", ""
+	n, depth := 0, 0
+	for line := range strings.Lines(strings.TrimPrefix(data, "\ufeff")) {
 		n++
 		line = strings.TrimSpace(line)
+		inside := open != "" || depth > 0
+		if open, depth = follow(line, open, depth); inside {
+			continue
+		}
 		path := ""
 		if strings.HasPrefix(line, "[") {
 			name, _, _ := strings.Cut(strings.TrimLeft(line, "["), "]")
-			path = bare(name)
-			if strings.HasPrefix(line, "[[") {
+			table, sub, nested := strings.Cut(name, ".")
+			path = bare(table)
+			switch {
+			case nested:
+				if i := count[path]; i > 0 {
+					path = fmt.Sprintf("%s[%d].%s", path, i-1, first(sub))
+				}
+			case strings.HasPrefix(line, "[["):
 				path = fmt.Sprintf("%s[%d]", path, count[path])
-				count[bare(name)]++
+				count[bare(table)]++
 			}
 			prefix = path + "."
 		} else if key, _, ok := strings.Cut(line, "="); ok {
-			path = prefix + bare(key)
+			path = prefix + first(key)
 		}
 		if _, seen := at[path]; !seen {
 			at[path] = n
 		}
 	}
 	return at
+}
+
+// follow reads a line and returns the delimiter of the text that goes on in
+// the next one, and how many brackets are open.
+func follow(line, open string, depth int) (string, int) {
+	for i := 0; i < len(line); i++ {
+		rest := line[i:]
+		switch {
+		case open != "" && open[0] == '"' && rest[0] == '\\':
+			i++
+		case open != "" && strings.HasPrefix(rest, open):
+			i += len(open) - 1
+			open = ""
+		case open != "":
+		case rest[0] == '#':
+			return "", depth
+		case strings.HasPrefix(rest, `"""`), strings.HasPrefix(rest, "'''"):
+			open = rest[:3]
+			i += 2
+		case rest[0] == '"', rest[0] == '\'':
+			open = rest[:1]
+		case rest[0] == '[', rest[0] == '{':
+			depth++
+		case rest[0] == ']', rest[0] == '}':
+			depth--
+		}
+	}
+	if len(open) == 1 {
+		open = ""
+	}
+	return open, depth
+}
+
+// first returns the first part of a dotted key.
+func first(key string) string {
+	if key = strings.TrimSpace(key); key != "" && key[0] != '"' && key[0] != '\'' {
+		key, _, _ = strings.Cut(key, ".")
+	}
+	return bare(key)
 }
 
 func bare(key string) string { return strings.Trim(strings.TrimSpace(key), `"'`) }

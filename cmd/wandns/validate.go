@@ -4,10 +4,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"wandns/updater"
 	"wandns/updater/providers"
@@ -46,13 +47,36 @@ func (v *validator) sections(list []section) {
 			v.wrong("another service is called %q already; give each its own name", c.Name)
 		}
 		names[c.Name] = true
-		c.Enabled = c.Enabled && v.enabled
+		c.switched, c.Enabled = c.Enabled, c.Enabled && v.enabled
+		v.conflicts(s, c)
 		v.config.Services = append(v.config.Services, c)
 	}
 	if len(names) == 0 && len(v.mistakes) == 0 {
 		v.section, v.now = "file", option{}
 		v.wrong("there is no service; add one that begins with [[service]]")
 	}
+}
+
+// conflicts finds a name that another service publishes too: the two would
+// overwrite each other.
+func (v *validator) conflicts(s section, c serviceConfig) {
+	for _, o := range v.config.Services {
+		both := o.Families[0] && c.Families[0] || o.Families[1] && c.Families[1]
+		if !both || o.Spec.Name != c.Spec.Name || o.Server != c.Server {
+			continue
+		}
+		for _, h := range c.Hosts {
+			if i := slices.IndexFunc(s.keys, func(o option) bool { return o.name == "hostnames" }); h != "" && slices.Contains(o.Hosts, h) {
+				v.now = s.keys[i]
+				v.wrong("%q is a name of service %q already; remove it from one of the two", h, o.Name)
+			}
+		}
+	}
+}
+
+// exposed warns of a file with a secret that others may read.
+func (v *validator) exposed(file string) {
+	v.config.Warnings = append(v.config.Warnings, fmt.Sprintf("%s holds a secret and others may read it; run: chmod 600 %s", file, file))
 }
 
 func (v *validator) global(s section) {
@@ -69,15 +93,18 @@ func (v *validator) global(s section) {
 		case "enabled":
 			v.enabled = v.truth()
 		default:
-			v.unknown([]string{"state_dir", "run_dir", "log_level", "enabled"})
+			v.unknown(globalKeys)
 		}
 	}
 }
 
 type serviceKey struct {
-	name, help string
-	reserved   bool
+	name, help         string
+	required, reserved bool
 }
+
+//nolint:gochecknoglobals // a constant list
+var globalKeys = []string{"state_dir", "run_dir", "log_level", "enabled"}
 
 // serviceKeys are the keys that every service has. Those that are reserved
 // have a meaning which this version does not carry out, so that accepting
@@ -85,10 +112,10 @@ type serviceKey struct {
 //
 //nolint:gochecknoglobals // a constant table
 var serviceKeys = []serviceKey{
-	{name: "name", help: "what the service is called"},
+	{name: "name", help: "what the service is called", required: true},
 	{name: "enabled", help: "false switches it off"},
-	{name: "provider", help: "see: wandns providers"},
-	{name: "hostnames", help: "the names to keep pointing here"},
+	{name: "provider", help: "see: wandns providers", required: true},
+	{name: "hostnames", help: "the names to keep pointing here", required: true},
 	{name: "family", help: "ipv4, ipv6 or both"},
 	{name: "device", help: "network device whose addresses are published and by which requests leave"},
 	{name: "source", help: "where the address comes from: auto or device"},
@@ -136,8 +163,10 @@ func (v *validator) service(s section, n int) serviceConfig {
 		case "device":
 			c.Policy.Device = v.device()
 		case "source":
-			if s := v.one("auto", "device", "web", "provider"); s == "web" || s == "provider" {
-				v.wrong("%q is not supported by this version; leave source out", s)
+			if s := v.text(); s == "web" || s == "provider" {
+				v.wrong("%q is not supported by this version; leave it out", s)
+			} else {
+				v.one("auto", "device")
 			}
 		case "allow_private":
 			c.Policy.AllowPrivate = v.truth()
@@ -155,13 +184,20 @@ func (v *validator) service(s section, n int) serviceConfig {
 	}
 	v.own(&c, own, s.line)
 
-	for _, name := range []string{"name", "provider", "hostnames"} {
-		if !has(s, name) && (name != "name" || s.name == "") {
+	for _, k := range serviceKeys {
+		if name := k.name; k.required && !has(s, name) && (name != "name" || s.name == "") {
 			v.now = option{name: name, line: s.line}
-			v.wrong("is missing")
+			v.wrong("is missing; %s", map[string]string{
+				"name":      `give the service one, such as "home"`,
+				"provider":  "wandns providers lists them",
+				"hostnames": `list the names to keep up to date, as in ["home.example.com"]`,
+			}[name])
 		}
 	}
 	v.checkHosts(s, c)
+	if c.Server == c.Spec.Server {
+		c.Server = ""
+	}
 	return c
 }
 
@@ -200,7 +236,7 @@ func (v *validator) own(c *serviceConfig, options []option, line int) {
 			f := c.Spec.Fields[i]
 			given[f.Name]++
 			if given[f.Name] > 1 {
-				v.wrong("gives %s a second time; remove one of the two", f.Name)
+				v.wrong("%s is given as well; keep one of the two", strings.TrimSuffix(f.Name+"_file", v.now.name[len(f.Name):]))
 				continue
 			}
 			c.Values[f.Name] = v.field(f, fromFile)
@@ -218,23 +254,32 @@ func (v *validator) own(c *serviceConfig, options []option, line int) {
 	for _, f := range c.Spec.Fields {
 		if f.Required && given[f.Name] == 0 {
 			v.now = option{name: f.Name, line: line}
-			v.wrong("is missing: %s", f.Help)
+			v.wrong("is missing; it is the %s", f.Help)
 		}
 	}
 }
 
 func (v *validator) field(f updater.Field, fromFile bool) string {
+	if v.now.bare {
+		v.wrong("must be in quotes")
+		return ""
+	}
 	value := v.text()
 	if fromFile && value != "" {
-		data, err := os.ReadFile(value)
-		if err != nil {
-			v.wrong("%v", err)
+		data, open, err := readSmall(value)
+		value = strings.TrimRight(data, "\r\n")
+		switch {
+		case !filepath.IsAbs(v.now.values[0]):
+			v.wrong("is not the full path of a file; begin it with /")
 			return ""
-		}
-		value = strings.TrimRight(string(data), "\r\n")
-		if value == "" {
-			v.wrong("%s is empty", v.now.values[0])
+		case err != nil:
+			v.wrong("names a file that could not be read: %v", err)
 			return ""
+		case value == "":
+			v.wrong("names a file that is empty")
+			return ""
+		case open:
+			v.exposed(v.now.values[0])
 		}
 	}
 	v.inline = v.inline || f.Secret && !fromFile
@@ -247,11 +292,19 @@ func (v *validator) field(f updater.Field, fromFile bool) string {
 }
 
 func (v *validator) unknown(known []string) {
-	if s := closest(v.now.name, known); s != "" {
+	global, service := slices.Contains(globalKeys, v.now.name), slices.ContainsFunc(serviceKeys, func(k serviceKey) bool { return k.name == v.now.name })
+	switch s := closest(v.now.name, known); {
+	case v.now.name == "service":
+		v.wrong("is no key; begin each service with a line [[service]]")
+	case global && v.section != "":
+		v.wrong("is not a service's key; write it above the first [[service]]")
+	case service && v.section == "":
+		v.wrong("belongs to a service; write it after a line [[service]]")
+	case s != "":
 		v.wrong("is unknown; did you mean %s?", s)
-		return
+	default:
+		v.wrong("is unknown; the keys are %s", strings.Join(known, ", "))
 	}
-	v.wrong("is unknown; the keys are %s", strings.Join(known, ", "))
 }
 
 // text returns a key's single, non-empty value.
@@ -263,6 +316,8 @@ func (v *validator) text() string {
 		v.wrong("takes one value, not a list")
 	case v.now.values[0] == "":
 		v.wrong("is empty")
+	case strings.ContainsFunc(v.now.values[0], unicode.IsControl):
+		v.wrong("holds a control character; remove it")
 	default:
 		return v.now.values[0]
 	}
@@ -272,7 +327,7 @@ func (v *validator) text() string {
 func (v *validator) one(of ...string) string {
 	s := v.text()
 	if s != "" && !slices.Contains(of, s) {
-		v.wrong("is %q; it can be %s", s, strings.Join(of, ", "))
+		v.wrong("%q is not one of %s", s, strings.Join(of, ", "))
 		return ""
 	}
 	return s
@@ -285,14 +340,14 @@ func (v *validator) truth() bool {
 	case "false", "0", "off", "no", "disabled", "":
 		return false
 	}
-	v.wrong("is %q; it can be true or false", v.now.values[0])
+	v.wrong("%q is not one of true, false", v.now.values[0])
 	return false
 }
 
 func (v *validator) path() string {
 	p := v.text()
 	if p != "" && !filepath.IsAbs(p) {
-		v.wrong("is %q; it must be a full path, beginning with /", p)
+		v.wrong("%q is not a full path; begin it with /", p)
 	}
 	return p
 }
@@ -307,21 +362,25 @@ func (v *validator) provider() updater.Spec {
 		}
 		if s := closest(name, names); s != "" {
 			v.wrong("there is no provider %q; did you mean %s?", name, s)
+			spec, _ = providers.Find(s)
 		} else {
-			v.wrong("there is no provider %q; there is %s", name, strings.Join(names, ", "))
+			v.wrong("there is no provider %q; choose from: %s", name, strings.Join(names, ", "))
 		}
 	}
 	return spec
 }
 
 func (v *validator) hosts() []string {
-	if v.now.wrong != "" || len(v.now.values) == 0 {
-		v.wrong("must be a list of names")
+	if v.now.wrong != "" || v.now.bare {
+		v.wrong("must be a list of names in quotes")
 		return nil
+	}
+	if len(v.now.values) == 0 {
+		v.wrong("is empty; add at least one name")
 	}
 	var hosts []string
 	for _, h := range v.now.values {
-		h = strings.ToLower(h)
+		h = strings.TrimSuffix(strings.ToLower(h), ".")
 		switch {
 		case h == "":
 			v.wrong("holds an empty name")
@@ -341,7 +400,11 @@ func (v *validator) checkHosts(s section, c serviceConfig) {
 	}
 	v.now = s.keys[i]
 	for _, h := range c.Hosts {
-		if why := c.Spec.CheckHost(h); h != "" && why != "" {
+		switch why := c.Spec.CheckHost(h); {
+		case h == "" || why == "":
+		case strings.ContainsAny(h, ", "):
+			v.wrong(`%q is one text; write ["a.example.com", "b.example.com"]`, h)
+		default:
 			v.wrong("%q %s", h, why)
 		}
 	}
@@ -349,20 +412,31 @@ func (v *validator) checkHosts(s section, c serviceConfig) {
 
 func (v *validator) device() string {
 	d := v.text()
-	if len(d) > 15 || strings.ContainsAny(d, "/ \t\n") {
-		v.wrong("is %q, which cannot be the name of a network device", d)
+	if len(d) > 15 || d == "." || d == ".." || strings.ContainsAny(d, "/: ") { // as the kernel's dev_valid_name
+		v.wrong("%q cannot be the name of a network device; ip link lists them", d)
 	}
 	return d
 }
 
 func (v *validator) server() string {
-	s := v.text()
-	u, err := url.Parse(s)
-	if s != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
-		u.User != nil || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "") {
-		v.wrong("must be a scheme and a host such as https://127.0.0.1:8443, without path and credentials")
+	s := strings.ToLower(v.text())
+	if s == "" {
+		return ""
 	}
-	return strings.TrimSuffix(s, "/")
+	u, err := url.Parse(strings.TrimSuffix(s, "/"))
+	port, portErr := 1, error(nil)
+	if err == nil && strings.HasSuffix(u.Host, ":"+u.Port()) {
+		port, portErr = strconv.Atoi(u.Port())
+	}
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(s, "?#@") || u.Path != "" ||
+		portErr != nil || port < 1 || port > 65535 {
+		v.wrong("must be like https://127.0.0.1:8443, without path, user and password")
+		return ""
+	}
+	if defaults := map[string]string{"http": "80", "https": "443"}; u.Port() == defaults[u.Scheme] {
+		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
+	}
+	return u.String()
 }
 
 func (v *validator) authority() string {
@@ -370,19 +444,21 @@ func (v *validator) authority() string {
 	if file == "" {
 		return ""
 	}
-	pem, err := os.ReadFile(file)
+	pem, _, err := readSmall(file)
 	switch {
+	case !filepath.IsAbs(file):
+		v.wrong("%q is not a full path; begin it with /", file)
 	case err != nil:
-		v.wrong("%v", err)
-	case !x509.NewCertPool().AppendCertsFromPEM(pem):
-		v.wrong("%s holds no certificate in PEM form", file)
+		v.wrong("%s could not be read: %v", file, err)
+	case !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)):
+		v.wrong("%s holds no certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----", file)
 	}
 	return file
 }
 
 // closest returns the candidate that a typing error may have been meant for.
 func closest(s string, candidates []string) string {
-	best, least := "", 1+max(1, len(s)/3)
+	best, least := "", 1+min(3, 1+len(s)/4)
 	for _, c := range candidates {
 		if d := distance(s, c); d < least {
 			best, least = c, d

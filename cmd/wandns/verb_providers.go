@@ -49,7 +49,10 @@ func setupProviders(flags *flag.FlagSet) func(*cli, []string) int {
 		specs := providers.All()
 		if len(args) > 0 {
 			spec, ok := providers.Find(args[0])
-			if !ok || len(args) > 1 {
+			switch {
+			case len(args) > 1:
+				return c.fail(exitUsage, "providers takes one name, not %d", len(args))
+			case !ok:
 				return c.fail(exitUsage, "there is no provider %q; wandns providers lists them", args[0])
 			}
 			specs = []updater.Spec{spec}
@@ -96,7 +99,11 @@ func (c *cli) printProvider(p providerJSON) {
 	}
 	for _, k := range serviceKeys {
 		if !k.reserved {
-			fmt.Fprintf(t, "%s\t\t%s\t\n", k.name, k.help)
+			needed := "no"
+			if k.required {
+				needed = "yes"
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t\n", k.name, needed, k.help)
 		}
 	}
 	t.Flush()

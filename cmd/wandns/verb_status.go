@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,10 +21,14 @@ const statusName = "status.json"
 func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 	asJSON := flags.Bool("json", false, "print run_dir/status.json")
 	return func(c *cli, _ []string) int {
-		path := filepath.Join(c.runDir(), statusName)
+		dir, code := c.runDir()
+		if code != exitDone {
+			return code
+		}
+		path := filepath.Join(dir, statusName)
 		b, err := os.ReadFile(path)
 		if errors.Is(err, os.ErrNotExist) {
-			return c.fail(exitFailed, "there is no status, since no daemon has run here; start it with: wandns run --config %s", c.config)
+			return c.fail(exitFailed, "there is no status in %s, since no daemon has run; start it with: wandns run --config %s", dir, c.config)
 		}
 		if err != nil {
 			return c.fail(exitFailed, "the status could not be read: %v", err)
@@ -125,11 +130,16 @@ func alive(pid int) bool {
 	return pid > 0 && (err == nil || errors.Is(err, syscall.EPERM))
 }
 
-// runDir is the configured directory, or the default where the configuration
-// cannot be read: status needs no privileges.
-func (c *cli) runDir() string {
-	if cfg, err := loadConfig(c.config); err == nil {
-		return cfg.RunDir
+// runDir is the configured directory, or the default where nobody named a
+// configuration: status needs no privileges to read one.
+func (c *cli) runDir() (dir string, code int) {
+	cfg, err := loadConfig(c.config)
+	switch {
+	case err == nil:
+		return cfg.RunDir, exitDone
+	case c.configGiven && !errors.Is(err, fs.ErrPermission):
+		explain(c.stderr, err)
+		return "", exitConfig
 	}
-	return defaultRunDir
+	return defaultRunDir, exitDone
 }

@@ -26,7 +26,10 @@ func setupResume(*flag.FlagSet) func(*cli, []string) int {
 
 // control asks the running daemon and prints what it says.
 func (c *cli) control(req controlRequest) int {
-	runDir := c.runDir()
+	runDir, code := c.runDir()
+	if code != exitDone {
+		return code
+	}
 	path := filepath.Join(runDir, socketName)
 	conn, err := net.DialTimeout("unix", path, 5*time.Second)
 	switch {

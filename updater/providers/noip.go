@@ -17,28 +17,25 @@ import (
 
 func noip() updater.Spec {
 	return updater.Spec{
-		Name:  "noip",
-		Title: "No-IP",
-		URL:   "https://www.noip.com",
+		Name:   "noip",
+		Title:  "No-IP",
+		URL:    "https://www.noip.com",
+		Server: "https://dynupdate.no-ip.com",
 		Fields: []updater.Field{
 			{
 				Name: "username", Required: true, Identity: true, Check: checkBasicUser,
-				Help:    "e-mail address of the account, name of a group, or user of a DDNS key",
+				Help:    "account's e-mail address, a group's name, or a DDNS key's user",
 				Example: "user@example.com",
 			},
 			{
 				Name: "password", Required: true, Secret: true, Check: checkBasicText,
-				Help: "its password", Example: "secret",
+				Help: "password of the account, group or DDNS key", Example: "secret",
 			},
 		},
 		Limits:    updater.Limits{Floor: 2 * time.Second, HostsPerRequest: 20},
 		CheckHost: checkNoIPHost,
 		New: func(s updater.Settings) updater.Provider {
-			server := s.Server
-			if server == "" {
-				server = "https://dynupdate.no-ip.com"
-			}
-			return &noIP{s, server + "/nic/update"}
+			return &noIP{s, s.Server + "/nic/update"}
 		},
 	}
 }
@@ -61,10 +58,16 @@ func checkBasicText(v string) string {
 // checkNoIPHost accepts names of hosts and of groups: what cannot be either
 // would only be taken apart at the comma or refused.
 func checkNoIPHost(h string) string {
-	if len(h) > 253 || strings.ContainsFunc(h, func(r rune) bool {
-		return r != '.' && r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-	}) {
-		return "is neither a host name nor the name of a group"
+	const complaint = "is neither a host name nor the name of a group"
+	if len(h) > 253 {
+		return complaint
+	}
+	for label := range strings.SplitSeq(h, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || strings.ContainsFunc(label, func(r rune) bool {
+			return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+		}) {
+			return complaint
+		}
 	}
 	return ""
 }
@@ -148,7 +151,7 @@ func readNoIP(req updater.Request, a updater.Answer) ([]updater.Result, error) {
 				line = last
 			}
 		}
-		r := readNoIPLine(req, host, line, a.Status/100 == 2)
+		r := readNoIPLine(req, a, host, line)
 		understood = understood || r.V4.IsValid() || r.V6.IsValid() || r.Fault != nil
 		results = append(results, r)
 	}
@@ -172,12 +175,12 @@ func firstWord(line string) string {
 
 // readNoIPLine reads the answer for one name. A line that says nothing known
 // leaves the result without address and without fault: unconfirmed.
-func readNoIPLine(req updater.Request, host, line string, success bool) updater.Result {
-	r := updater.Result{Host: host, Answer: updater.Excerpt(line)}
+func readNoIPLine(req updater.Request, a updater.Answer, host, line string) updater.Result {
+	r := updater.Result{Host: host, Answer: a.Excerpt(line)}
 	switch word := firstWord(line); word {
 	case "good", "nochg":
-		if success {
-			r.V4, r.V6, r.Fault = confirmed(req, host, line)
+		if a.Status/100 == 2 {
+			r.V4, r.V6, r.Fault = confirmed(req, host, line, r.Answer)
 		}
 	default:
 		if f, _ := noIPVerdict(word); f.Kind != 0 {
@@ -192,7 +195,7 @@ func readNoIPLine(req updater.Request, host, line string, success bool) updater.
 
 // confirmed compares the addresses of a success with those sent. A success
 // without an address confirms all of them.
-func confirmed(req updater.Request, host, line string) (v4, v6 netip.Addr, f *updater.Fault) {
+func confirmed(req updater.Request, host, line, quoted string) (v4, v6 netip.Addr, f *updater.Fault) {
 	var said []netip.Addr
 	for _, word := range strings.Fields(strings.ReplaceAll(line, ",", " "))[1:] {
 		if a, err := netip.ParseAddr(word); err == nil {
@@ -213,7 +216,6 @@ func confirmed(req updater.Request, host, line string) (v4, v6 netip.Addr, f *up
 	if v4 == req.V4 && v6 == req.V6 {
 		return v4, v6, nil
 	}
-	quoted := updater.Excerpt(line)
 	if said[0] == netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
 		return v4, v6, &updater.Fault{
 			Kind: updater.Blocked, Next: "ask No-IP's support why",
@@ -228,7 +230,7 @@ func confirmed(req updater.Request, host, line string) (v4, v6 netip.Addr, f *up
 
 // unknownAnswer is the fault for an answer that follows no rule.
 func unknownAnswer(title string, a updater.Answer) *updater.Fault {
-	quoted := updater.Excerpt(a.Body)
+	quoted := a.Excerpt(a.Body)
 	switch {
 	case a.Status == http.StatusUnauthorized:
 		return &updater.Fault{Kind: updater.Blocked, Detail: title + " does not accept the user name and password (HTTP 401)", Next: "correct username and password"}

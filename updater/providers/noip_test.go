@@ -66,8 +66,8 @@ func TestNoIPRequest(t *testing.T) {
 }
 
 func TestNoIPUsesItsOwnServer(t *testing.T) {
-	if got := noip().New(updater.Settings{}).(*noIP).url; got != "https://dynupdate.no-ip.com/nic/update" {
-		t.Errorf("url = %s", got)
+	if got := noip().Server; got != "https://dynupdate.no-ip.com" {
+		t.Errorf("server = %s", got)
 	}
 }
 

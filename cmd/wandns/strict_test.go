@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"wandns/updater"
+)
+
+const service = "[[service]]\nname = 'home'\nprovider = 'noip'\nhostnames = 'home.example.com'\nusername = 'user'\n"
+
+func TestCheckNeverPrintsASecretThatIsNotTOML(t *testing.T) {
+	for _, tt := range []struct{ name, lines, secret string }{
+		{"no quotes", `password = CANARY`, "CANARY"},
+		{"no opening quote", `password = CANARY"`, "CANARY"},
+		{"no quotes, true in front", `password = trueCANARY`, "trueCANARY"},
+		{"half an escape", `password = "CANARY\u12"`, "CANARY"},
+		{"digits, zero first", `password = 0123456`, "0123456"},
+		{"many digits", `password = 99999999999999999999`, "99999999999999999999"},
+		{"digits and underscores", `password = 12__34`, "12__34"},
+		{"a date that is none", `password = 2024-13-01`, "2024-13-01"},
+		{"a float that is none", `password = 12.34.`, "12.34"},
+		{"the secret for the file's name", `password_file = "CANARY"`, "CANARY"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, out, stderr := typed("check", "--config", writeConfig(t, service+tt.lines+"\n"))
+			if strings.Contains(out+stderr, tt.secret) {
+				t.Errorf("the secret stands in\n%s%s", out, stderr)
+			}
+		})
+	}
+}
+
+func TestANumberIsNoSecret(t *testing.T) {
+	for _, v := range []string{"0x1F", "1_000", "+5", "0o17", "true"} {
+		cfg, err := loadConfig(writeConfig(t, service+"password = "+v+"\n"))
+		if err == nil {
+			t.Errorf("password = %s is read as %q", v, cfg.Services[0].Values["password"])
+		}
+	}
+}
+
+func TestALineOfTheLogIsOneLine(t *testing.T) {
+	var b bytes.Buffer
+	newLog(&b, &b, slog.LevelInfo).Info("one\ntwo", "answer", "x\nother: good 1.2.3.4\r\x1b[2J")
+	if strings.Count(b.String(), "\n") != 1 || strings.ContainsAny(b.String(), "\r\x1b") {
+		t.Errorf("log = %q", &b)
+	}
+}
+
+func TestAFileThatIsTooBigIsRefused(t *testing.T) {
+	text := strings.Repeat("#23456789012345678901234567890\n", maxConfig/31+1) + goodConfig
+	_, err := loadConfig(writeConfig(t, text))
+	if err == nil || strings.Contains(err.Error(), "no service") {
+		t.Errorf("services beyond 1 MB: %v", err)
+	}
+	start := time.Now()
+	_, _ = loadConfig(writeConfig(t, strings.Repeat("a.", 10000)+"a = 1\n"))
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("a key of 20 kB takes %s", d)
+	}
+}
+
+func TestReadingNeverHangs(t *testing.T) {
+	for _, file := range []string{"pipe.toml", "pipe"} {
+		dir := t.TempDir()
+		pipe := dir + "/" + file
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			f := pipe
+			if file == "pipe" {
+				f = dir + "/c.toml"
+				_ = os.WriteFile(f, []byte(service+fmt.Sprintf("password_file = %q\n", pipe)), 0o600)
+			}
+			_, err := loadConfig(f)
+			done <- err
+		}()
+		select {
+		case <-done:
+		case <-time.After(time.Second):
+			t.Errorf("reading %s hangs", file)
+		}
+	}
+}
+
+func TestServerNeedsAHostAndNothingElse(t *testing.T) {
+	for _, s := range []string{"https://h?", "https://h#", "https://:8443", "https://h:", "https://h:0", "https://h:99999"} {
+		if got := mistakesIn(t, goodConfig+"server = "+strconv.Quote(s)); !strings.HasPrefix(got, "line 12, ") {
+			t.Errorf("server = %q is accepted: %q", s, got)
+		}
+	}
+}
+
+func TestADeviceTheKernelWouldRefuse(t *testing.T) {
+	for _, d := range []string{"eth0:1", ".", "..", "a\u0000b", "a\u000bb"} {
+		if got := mistakesIn(t, goodConfig+fmt.Sprintf("device = \"%s\"", strings.NewReplacer("\x00", `\u0000`, "\v", `\u000b`).Replace(d))); !strings.HasPrefix(got, "line 12, ") {
+			t.Errorf("device = %q is accepted: %q", d, got)
+		}
+	}
+}
+
+func TestNamesThatAreNone(t *testing.T) {
+	for _, h := range []string{"home..example.com", ".", "-", ".home.example.com", strings.Repeat("a", 64) + ".example.com", "-a.example.com"} {
+		if got := mistakesIn(t, strings.Replace(goodConfig, `"Group1"`, strconv.Quote(h), 1)); !strings.HasPrefix(got, "line 9, ") {
+			t.Errorf("hostnames with %q: %q", h, got)
+		}
+	}
+	if got := mistakesIn(t, strings.Replace(goodConfig, `"Group1"`, `"home.example.com."`, 1)); !strings.HasPrefix(got, "line 9, ") {
+		t.Error("a name with and without its last dot is not found twice")
+	}
+}
+
+func TestOneNameInTwoServices(t *testing.T) {
+	second := strings.Replace(goodConfig[strings.Index(goodConfig, "[[service]]"):], `"home"`, `"other"`, 1)
+	if got := mistakesIn(t, goodConfig+second); got == "" {
+		t.Error("two services publish the same names for the same families")
+	}
+	if got := mistakesIn(t, goodConfig+"family = 'ipv4'\n"+second+"family = 'ipv6'\n"); got != "" {
+		t.Errorf("one family each: %s", got)
+	}
+}
+
+func TestLinesThatAreNotFound(t *testing.T) {
+	for _, tt := range []struct{ name, toml, want string }{
+		{"a byte order mark", "\ufeffstate_dir = 'x'\n" + service + "password = 'p'\n", "line 1, state_dir"},
+		{"a dotted key", service + "password = 'p'\nfamily.x = 1\n", "line 7, "},
+		{"a dotted table", "service.name = 'x'\n", "line 1, "},
+		{"a table within a service", service + "password = 'p'\n[service.sub]\na = 1\n", "line 7, "},
+		{"tables in a string", "[[service]]\nname = 'a'\nx = '''\n[[service]]\n'''\n[[service]]\nname = 'b'\n", `line 6, service "b"`},
+		{"keys in a string", service + "password = '''\nfamily = ipv4\n'''\nfamily = 'v4'\n", "line 9, "},
+		{"a list in a list", service + "x = [\n['a'],\n]\nfamily = 'v4'\n", "line 9, "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := mistakesIn(t, tt.toml); !strings.Contains("\n"+got, "\n"+tt.want) {
+				t.Errorf("mistakes = %q, want one that begins with %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestMistakesWithoutLineComeInOneOrder(t *testing.T) {
+	text := service + "password = 'p'\naaa1.x = 1\nbbb2.x = 1\nccc3.x = 1\nddd4.x = 1\n"
+	first := mistakesIn(t, text)
+	for range 50 {
+		if mistakesIn(t, text) != first {
+			t.Fatal("the order differs from run to run")
+		}
+	}
+}
+
+func TestTheProvidersOwnServerIsTheSameAccount(t *testing.T) {
+	keys := map[string]string{"name": `"a"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user"`, "password": `"p"`}
+	first := of(t, keys)
+	keys["server"] = `"https://Example.com:443"`
+	a := of(t, keys)
+	keys["server"] = `"HTTPS://example.com"`
+	if of(t, keys).Account != a.Account {
+		t.Error("the same server, written otherwise, is another account: the record of what is published is dropped")
+	}
+	keys["server"] = `"https://dynupdate.no-ip.com"`
+	if of(t, keys).Account != first.Account {
+		t.Error("the provider's own server, written out, is another account: the record of what is published is dropped")
+	}
+}
+
+func TestSecretsAreKnownAsTheyAreQuoted(t *testing.T) {
+	a := of(t, map[string]string{"name": `"a"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user"`, "password": `'p"ä<\ &x'`})
+	for _, want := range []string{strconv.Quote(`p"ä<\ &x`), `p&#34;ä&lt;\ &amp;x`, "p%22%C3%A4%3C%5C%20&x"} {
+		want = strings.Trim(want, `"`)
+		found := false
+		for _, s := range a.Secrets {
+			found = found || s == want
+		}
+		if !found {
+			t.Errorf("%q is not among the secrets %q", want, a.Secrets)
+		}
+	}
+}
+
+func TestAnUpgradeChangesNoDigest(t *testing.T) {
+	s := mustLoad(t, goodConfig).Services[0]
+	before := s.account(updater.Agent{})
+	s.Spec.Fields = append(s.Spec.Fields, updater.Field{Name: "new"}, updater.Field{Name: "zone", Identity: true})
+	if after := s.account(updater.Agent{}); after.Account != before.Account || after.Config != before.Config {
+		t.Error("a release that adds an optional key lifts every block, or forgets what is published")
+	}
+}
+
+func TestOptionsEndAtTwoDashes(t *testing.T) {
+	if code, _, stderr := typed("providers", "--", "--json"); code != exitUsage || !strings.Contains(stderr, `"--json"`) {
+		t.Errorf("%d, %s", code, stderr)
+	}
+	if code, _, stderr := typed("providers", "--", "noip", "--json"); code != exitUsage {
+		t.Errorf("%d, %s", code, stderr)
+	}
+}
+
+func TestStatusOfABadConfiguration(t *testing.T) {
+	bad := writeConfig(t, "x")
+	for _, v := range []string{"status", "update"} {
+		if code, _, stderr := typed(v, "--config", bad); code != exitConfig {
+			t.Errorf("%s looks into the default directory: %d, %s", v, code, stderr)
+		}
+	}
+}
+
+func TestUsageMistakes(t *testing.T) {
+	for _, tt := range []struct{ args, says string }{
+		{"chekc", "wandns check"}, {"providers nopi", `"nopi"`}, {"providers noip x", "one name"}, {"help check", "Usage: wandns check"},
+		{"check --conifg f", "--conifg"}, {"check --config", "--config"},
+	} {
+		_, out, stderr := typed(strings.Fields(tt.args)...)
+		if !strings.Contains(out+stderr, tt.says) {
+			t.Errorf("%s: %s", tt.args, strings.SplitN(out+stderr, "\n", 2)[0])
+		}
+	}
+}
+
+func TestASecretFileThatOthersCanReadIsWarnedAbout(t *testing.T) {
+	s := writeFile(t, "s", "canary")
+	if err := os.Chmod(s, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if cfg := mustLoad(t, service+fmt.Sprintf("password_file = %q\n", s)); len(cfg.Warnings) == 0 {
+		t.Error("no warning")
+	}
+}
+
+func TestPathsAreFull(t *testing.T) {
+	wd, _ := os.Getwd()
+	t.Chdir(t.TempDir())
+	defer os.Chdir(wd)
+	_ = os.WriteFile("s", []byte("canary"), 0o600)
+	if got := mistakesIn(t, service+"password_file = 's'\n"); !strings.Contains(got, "full path") {
+		t.Errorf("a relative password_file: %q", got)
+	}
+}
+
+func TestControlCharactersAreRefused(t *testing.T) {
+	if got := mistakesIn(t, "state_dir = \"/x\\u0007\"\n"+service+"password = 'p'\n"); !strings.Contains(got, "control character") {
+		t.Error(got)
+	}
+}
