@@ -34,6 +34,25 @@ unit:
 	go vet -tags '$(TAGS)' ./...
 	WANDNS_CI=1 go test -tags '$(TAGS)' ./...
 
+# The tests without a kernel of their own, as the routers' processors run them.
+qemu:
+	GOARCH=mipsle GOMIPS=softfloat go test -exec qemu-mipsel-static $(QEMU_TESTS)
+	GOARCH=mips GOMIPS=softfloat go test -exec qemu-mips-static $(QEMU_TESTS)
+	GOARCH=arm GOARM=5 go test -exec qemu-arm-static $(QEMU_TESTS)
+	GOARCH=arm64 go test -exec qemu-aarch64-static $(QEMU_TESTS)
+
+QEMU_TESTS := -tags '$(TAGS)' -skip 'Kernel|E2E|HostileDays' ./wan ./persist ./updater/... ./cmd/wandns
+
+deps:
+	@missing=; for tool in $(TOOLS); do command -v $${tool%%=*} >/dev/null || missing="$$missing $${tool#*=}"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing$$missing"; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
+	fi
+
+# A program that the tests need, and Debian's package that has it.
+TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck
+
 build: ## bin/wandns and bin/wandns-sim for this machine
 	@mkdir -p bin
 	$(BUILD) -o bin/ ./cmd/wandns ./cmd/wandns-sim

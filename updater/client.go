@@ -184,8 +184,7 @@ func classify(req *http.Request, err error, left bool) error {
 	if cause := context.Cause(req.Context()); cause != nil {
 		return cause // the program stopped waiting
 	}
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
 	var redirect errRedirect

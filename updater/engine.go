@@ -110,7 +110,7 @@ type hold struct {
 func NewEngine(records map[string]persist.Record, lastSeen time.Time, seed uint64) *Engine {
 	e := &Engine{records: map[string]persist.Record{}, lastSeen: lastSeen}
 	maps.Copy(e.records, records)
-	e.random = rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // spreads load, guards nothing
+	e.random = rand.New(rand.NewPCG(seed, 0))
 	return e
 }
 

@@ -2,6 +2,7 @@ package updater
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"testing"
 	"time"
@@ -127,9 +128,7 @@ func (w *fuzzWorld) answer(n int) {
 func (w *fuzzWorld) step(ev Event) {
 	t := w.t
 	plan := w.e.Step(w.now, ev)
-	for name, r := range plan.Save {
-		w.saved[name] = r
-	}
+	maps.Copy(w.saved, plan.Save)
 	if !plan.Wake.IsZero() && !plan.Wake.After(w.now) {
 		t.Fatalf("%T: wake-up %v is not after %v", ev, plan.Wake, w.now)
 	}

@@ -122,7 +122,7 @@ func (s *script) is(state State, next time.Duration) {
 	if st.State != state || st.Next != want {
 		s.t.Errorf("state = %s (%s), next %q; want %s, next %q", st.State, st.Reason, st.Next, state, want)
 	}
-	if (state == OK || state == Sending) != (s.plan.Wake.IsZero()) && state != NeedsUser && state != NoAddress && state != Disabled {
+	if (state == OK || state == Sending) != s.plan.Wake.IsZero() && state != NeedsUser && state != NoAddress && state != Disabled {
 		s.t.Errorf("%s, but wake = %v", state, s.plan.Wake)
 	}
 }

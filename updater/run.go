@@ -192,8 +192,7 @@ func (r *Runner) work(ctx context.Context, job Job, a Account) {
 		results[i].Answer = redact(results[i].Answer, a.Secrets)
 		results[i].Fault = redactFault(results[i].Fault, a.Secrets)
 	}
-	var fault *Fault
-	if errors.As(err, &fault) {
+	if fault, ok := errors.AsType[*Fault](err); ok {
 		err = redactFault(fault, a.Secrets)
 	}
 	r.done <- Done{job, results, err}

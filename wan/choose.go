@@ -44,31 +44,31 @@ func Choose(s State, f Family, p Policy) Choice {
 		return Choice{Reason: s.noRoute(f, p)}
 	}
 	var refused []Refusal
+	refuse := func(a Addr, reason, next string) {
+		r := Refusal{a.Prefix.Addr(), a.Device, reason, next}
+		if !slices.ContainsFunc(refused, func(o Refusal) bool { return o.Addr == r.Addr && o.Device == r.Device }) {
+			refused = append(refused, r)
+		}
+	}
+	var private Addr // the first that AllowPrivate permits
+	var way Route
 	for _, r := range routes {
-		var private *Addr
 		for _, a := range s.candidates(f, r) {
-			ip := a.Prefix.Addr()
-			if r.Source.IsValid() && !r.Source.Contains(ip) {
-				refused = append(refused, Refusal{
-					ip, a.Device,
-					fmt.Sprintf("outside %s, the only source that the default route of %s serves", r.Source, r.Device),
-					"check the source of the default route",
-				})
-				continue
-			}
 			reason, next, class := judge(a)
-			if class == global {
-				return chosen(a, r, p, refused)
-			}
-			if class == inside && p.AllowPrivate && private == nil {
-				private = &a
+			switch permitted := class == global || class == inside && p.AllowPrivate; {
+			case permitted && r.Source.IsValid() && !r.Source.Contains(a.Prefix.Addr()):
+				refuse(a, fmt.Sprintf("outside %s, the only source that the default route of %s serves", r.Source, r.Device), "check the source of the default route")
 				continue
+			case class == global:
+				return chosen(a, r, p, refused)
+			case permitted && !private.Prefix.IsValid():
+				private, way = a, r
 			}
-			refused = append(refused, Refusal{ip, a.Device, reason, next})
+			refuse(a, reason, next)
 		}
-		if private != nil {
-			return chosen(*private, r, p, refused)
-		}
+	}
+	if private.Prefix.IsValid() {
+		return chosen(private, way, p, refused)
 	}
 	return Choice{Refused: refused, Reason: nothing(f, routes, refused)}
 }
@@ -142,7 +142,7 @@ func judge(a Addr) (reason, next string, c class) {
 	}
 	e := lookup(ip)
 	switch {
-	case e.class == global && a.Scope > scopeSite:
+	case e.class != nowhere && a.Scope > scopeSite:
 		return "not of global scope", other, nowhere
 	case e.class == global:
 		return "", "", global

@@ -174,7 +174,7 @@ func TestChoose(t *testing.T) {
 			family: IPv6,
 			want:   "2a00:1::2 wan0",
 			refused: []string{
-				"fe80::1 outside 2a00:1::/48",
+				"fe80::1 link-local",
 				"2a00:2::2 outside 2a00:1::/48, the only source that the default route of wan0 serves",
 			},
 		},

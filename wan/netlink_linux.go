@@ -12,6 +12,8 @@ import (
 // route comes to a router: by hand and pppd, netifd, DHCP clients, router
 // advertisements, FRR's static daemon, keepalived. Asking for one at a time
 // lets the kernel leave out what a routing daemon learned: up to a million.
+//
+//nolint:gochecknoglobals // a constant list
 var protocols = [...]uint8{
 	unix.RTPROT_KERNEL, unix.RTPROT_BOOT, unix.RTPROT_STATIC, unix.RTPROT_RA,
 	unix.RTPROT_DHCP, unix.RTPROT_KEEPALIVED, rtprotZStatic,
@@ -103,8 +105,8 @@ func (r *reader) read() (State, error) {
 	return newState(devices, addrs, routes), nil
 }
 
-// dump hands every answer to one request to f. An interrupted dump is not an
-// error: whatever interrupted it is also announced to the subscription.
+// dump hands every answer to one request to f. A dump that a change interrupts
+// is no error: a change that matters is announced, and read then.
 func (r *reader) dump(ask int, answer uint16, f func([]byte), data ...nl.NetlinkRequestData) error {
 	req := nl.NewNetlinkRequest(ask, unix.NLM_F_DUMP)
 	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: r.socket}

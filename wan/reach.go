@@ -24,6 +24,8 @@ const (
 // (RFC 6890, as updated up to RFC 9637 and RFC 9780), multicast (RFC 5771,
 // RFC 4291) and what lies outside IPv6 global unicast (2000::/3, RFC 4291).
 // The longest prefix that contains an address decides.
+//
+//nolint:gochecknoglobals // a constant table, parsed when first needed
 var registry = sync.OnceValue(func() []special {
 	var list []special
 	for _, e := range []struct {
@@ -99,6 +101,10 @@ func sixToFour(a netip.Addr) (netip.Addr, bool) {
 // lookup returns the registry's most specific entry for an address; a zero
 // one, which is global, where there is none.
 func lookup(a netip.Addr) special {
+	if !a.IsValid() {
+		return special{name: "no address", class: nowhere}
+	}
+	a = a.WithZone("")
 	if v4, ok := sixToFour(a); ok {
 		e := lookup(v4)
 		e.name = "6to4 of " + e.name

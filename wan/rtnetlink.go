@@ -87,7 +87,7 @@ func parseAddr(b []byte) (index uint32, a Addr, ok bool) {
 		}
 	}
 	a.Prefix = netip.PrefixFrom(ip, bits)
-	return index, a, a.Prefix.IsValid()
+	return index, a, a.Prefix.IsValid() && ip.Is4() == (b[0] == unix.AF_INET)
 }
 
 // hop is a route with the index of its device.

@@ -107,8 +107,12 @@ func (a Addr) Names() []string {
 		bit  Flags
 		name string
 	}{
-		{Temporary, first}, {Optimistic, "optimistic"}, {DADFailed, "dadfailed"},
-		{Deprecated, "deprecated"}, {Tentative, "tentative"}, {Permanent, "permanent"},
+		{Temporary, first},
+		{Optimistic, "optimistic"},
+		{DADFailed, "dadfailed"},
+		{Deprecated, "deprecated"},
+		{Tentative, "tentative"},
+		{Permanent, "permanent"},
 	} {
 		if a.Flags&f.bit != 0 {
 			names = append(names, f.name)

@@ -99,6 +99,7 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			}
 			states <- s
 			last, sent = s, true
+			w.mark() // the kernel announces an address's end before that of its routes
 		}
 		pause(ctx, rest*took)
 	}

@@ -93,11 +93,10 @@ func (d *demo) isolate(ctx context.Context) error {
 	cmd.Env = append(os.Environ(), isolated+"=1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	wantest.Isolate(cmd)
-	err = cmd.Run()
-	if ctx.Err() != nil {
-		return nil
+	if err = cmd.Run(); ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // changes plays what happens to a router.
@@ -144,13 +143,13 @@ func (d *demo) changes(ctx context.Context) error {
 			wait(ctx, 2*time.Second)
 			d.show("status")
 		}
-		if wait(ctx, 2*time.Second) != nil {
+		if !wait(ctx, 2*time.Second) {
 			return nil
 		}
 	}
 	d.title("And a new address every 20 seconds; Ctrl-C ends it")
 	last := "100.64.3.4/32"
-	for n := 0; wait(ctx, 20*time.Second) == nil; n++ {
+	for n := 0; wait(ctx, 20*time.Second); n++ {
 		next := fmt.Sprintf("84.0.1.%d/32", n%250+2)
 		before := len(d.sim.Ledger())
 		if err := renumber(last, next); err != nil {
@@ -168,12 +167,13 @@ func renumber(from, to string) error {
 	return errors.Join(wantest.AddAddr("wan0", to), wantest.DelAddr("wan0", from))
 }
 
-func wait(ctx context.Context, d time.Duration) error {
+// wait reports whether the time passed before the end.
+func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	case <-time.After(d):
-		return nil
+		return true
 	}
 }
 
@@ -194,7 +194,7 @@ allow_private = %t
 
 // on starts the daemon.
 func (d *demo) on() error {
-	cmd := exec.Command(d.wandns, "run", "--config", d.config) //nolint:noctx // off and kill end it
+	cmd := exec.Command(d.wandns, "run", "--config", d.config)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -233,7 +233,7 @@ func (d *demo) settle(ctx context.Context, before int) {
 	for {
 		changed := d.sim.Changed()
 		if len(d.sim.Ledger()) > before {
-			_ = wait(ctx, 200*time.Millisecond)
+			wait(ctx, 200*time.Millisecond)
 			return
 		}
 		select {
@@ -285,7 +285,7 @@ func (d *demo) show(verb string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	fmt.Printf("$ wandns %s\n", verb)
-	out, err := exec.Command(d.wandns, verb, "--config", d.config).CombinedOutput() //nolint:noctx // ends by itself
+	out, err := exec.Command(d.wandns, verb, "--config", d.config).CombinedOutput()
 	_, _ = os.Stdout.Write(out)
 	if err != nil {
 		fmt.Println(err)

@@ -33,16 +33,18 @@ type controlReply struct {
 
 // listenControl makes the socket. One that is left over is replaced; one that
 // answers belongs to a running daemon.
-func listenControl(runDir string) (net.Listener, error) {
+func listenControl(ctx context.Context, runDir string) (net.Listener, error) {
 	path := filepath.Join(runDir, socketName)
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+	dialer := net.Dialer{Timeout: time.Second}
+	if c, err := dialer.DialContext(ctx, "unix", path); err == nil {
 		c.Close()
 		return nil, fmt.Errorf("%s is %w", runDir, errRunning)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	var services atomic.Pointer[[]string]
 	services.Store(cfg.names())
 	if !once {
-		l, err := listenControl(cfg.RunDir)
+		l, err := listenControl(ctx, cfg.RunDir)
 		if errors.Is(err, errRunning) {
 			return c.fail(exitFailed, "%v", startHint(err))
 		}

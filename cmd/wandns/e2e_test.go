@@ -317,8 +317,7 @@ func (r *router) say(args ...string) (int, string) {
 	r.t.Helper()
 	out, err := r.command(args...).CombinedOutput()
 	r.out.Write(out)
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), string(out)
 	}
 	if err != nil {
@@ -564,7 +563,7 @@ func isp() {
 	l, err := net.Listen("tcp", "84.9.9.9:8080")
 	check(err)
 	fmt.Println("ready")
-	check(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { //nolint:gosec // ends with the test
+	check(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		host, _, _ := net.SplitHostPort(req.RemoteAddr)
 		fmt.Println(host, req.URL.Query().Get("myip"))
 		fmt.Fprintln(w, "good "+req.URL.Query().Get("myip"))

@@ -55,8 +55,7 @@ func (m mistake) String() string {
 func parseTOML(data string) ([]section, []mistake) {
 	var tree map[string]any
 	if _, err := toml.Decode(data, &tree); err != nil {
-		var p toml.ParseError
-		if errors.As(err, &p) {
+		if p, ok := errors.AsType[toml.ParseError](err); ok {
 			return nil, []mistake{{line: p.Position.Line, section: "syntax", text: syntaxText(p)}}
 		}
 		return nil, []mistake{{section: "syntax", text: "this is not TOML"}}

@@ -216,8 +216,12 @@ func TestStatusOfABadConfiguration(t *testing.T) {
 
 func TestUsageMistakes(t *testing.T) {
 	for _, tt := range []struct{ args, says string }{
-		{"chekc", "wandns check"}, {"providers nopi", `"nopi"`}, {"providers noip x", "one name"}, {"help check", "Usage: wandns check"},
-		{"check --conifg f", "--conifg"}, {"check --config", "--config"},
+		{"chekc", "wandns check"},
+		{"providers nopi", `"nopi"`},
+		{"providers noip x", "one name"},
+		{"help check", "Usage: wandns check"},
+		{"check --conifg f", "--conifg"},
+		{"check --config", "--config"},
 	} {
 		_, out, stderr := typed(strings.Fields(tt.args)...)
 		if !strings.Contains(out+stderr, tt.says) {
@@ -237,9 +241,7 @@ func TestASecretFileThatOthersCanReadIsWarnedAbout(t *testing.T) {
 }
 
 func TestPathsAreFull(t *testing.T) {
-	wd, _ := os.Getwd()
 	t.Chdir(t.TempDir())
-	defer os.Chdir(wd)
 	_ = os.WriteFile("s", []byte("canary"), 0o600)
 	if got := mistakesIn(t, service+"password_file = 's'\n"); !strings.Contains(got, "full path") {
 		t.Errorf("a relative password_file: %q", got)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -31,7 +32,7 @@ func (c *cli) control(req controlRequest) int {
 		return code
 	}
 	path := filepath.Join(runDir, socketName)
-	conn, err := net.DialTimeout("unix", path, 5*time.Second)
+	conn, err := new(net.Dialer).DialContext(context.Background(), "unix", path)
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return c.fail(exitFailed, "only the user that runs the daemon may ask it (%s); try as root", path)

@@ -226,7 +226,7 @@ func (s *NoIP) violation(r *http.Request) string {
 	case time.Now().Before(s.until):
 		return fmt.Sprintf("a request %s too early", time.Until(s.until))
 	}
-	for _, h := range strings.Split(q.Get("hostname"), ",") {
+	for h := range strings.SplitSeq(q.Get("hostname"), ",") {
 		if s.nohosts[h] {
 			return "a request for " + h + " after nohost"
 		}
