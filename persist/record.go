@@ -18,6 +18,7 @@ type Record struct {
 	Blocked   string    `json:"blocked,omitempty"`   // why the user must act; empty if nothing
 	NotBefore time.Time `json:"notBefore,omitzero"`  // no request earlier than this
 	Waiting   string    `json:"waiting,omitempty"`   // why NotBefore
+	Throttled bool      `json:"throttled,omitempty"` // the provider demands NotBefore of the whole account
 	Failures  int       `json:"failures,omitempty"`  // in a row
 	Answer    string    `json:"answer,omitempty"`    // the provider's last, shortened, without secrets
 	Error     string    `json:"error,omitempty"`     // the last fault since something was confirmed

@@ -1,7 +1,6 @@
 package updater
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -121,7 +120,7 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 	case Configure:
 		e.configure(now, ev.Services)
 	case Seen:
-		e.see(now, ev.State)
+		e.see(ev.State)
 	case Done:
 		e.done(now, ev)
 	case Poke:
@@ -137,51 +136,62 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 
 func (e *Engine) configure(now time.Time, services []Service) {
 	old := e.services
-	e.services = nil
-	for _, c := range services {
-		i := slices.IndexFunc(old, func(s *service) bool { return s.Name == c.Name })
-		if i >= 0 {
-			e.services = append(e.services, old[i])
-			e.adopt(old[i], c)
-			continue
-		}
-		s := &service{rec: e.records[c.Name]}
-		if until := allowed(s.rec.NotBefore, e.lastSeen, now); !until.IsZero() {
-			s.hold = hold{until, Throttled, s.rec.Waiting}
-		}
-		e.services = append(e.services, s)
-		e.adopt(s, c)
-	}
 	for _, s := range old {
 		e.records[s.Name] = s.rec
+	}
+	e.services = nil
+	for _, c := range services {
+		s := &service{rec: e.records[c.Name]}
+		if i := slices.IndexFunc(old, func(s *service) bool { return s.Name == c.Name }); i >= 0 {
+			s = old[i]
+		} else if s.rec.Account == c.Account {
+			s.waitFor(s.rec, e.lastSeen, now)
+		}
+		e.adopt(s, c)
+		for _, r := range e.records {
+			if r.Throttled && r.Account == c.Account {
+				s.waitFor(r, e.lastSeen, now)
+			}
+		}
+		e.services = append(e.services, s)
+	}
+}
+
+// waitFor keeps the wait of a stored record, if it is the longer one.
+func (s *service) waitFor(r persist.Record, lastSeen, now time.Time) {
+	if until := allowed(r.NotBefore, lastSeen, now); until.After(s.hold.until) {
+		s.hold = hold{until, Transient, r.Waiting}
+		if r.Throttled {
+			s.hold.kind = Throttled
+		}
 	}
 }
 
 // adopt gives a service its configuration and drops what belonged to another.
 func (e *Engine) adopt(s *service, c Service) {
 	s.Service = c
-	known := s.rec.Account != ""
+	stored := s.rec.Account != ""
 	switch {
 	case s.rec.Account != c.Account:
 		s.rec = persist.Record{Account: c.Account, Config: c.Config}
 		s.hold, s.flaps = hold{}, 0
+		e.dirty[s.Name] = stored
 	case s.rec.Config != c.Config:
 		s.rec.Config = c.Config
 		s.unblock()
-	default:
-		known = false
-	}
-	if known {
-		e.dirty[s.Name] = true
+		e.dirty[s.Name] = stored
 	}
 	e.choose(s)
 }
 
-func (e *Engine) see(now time.Time, state wan.State) {
+func (e *Engine) see(state wan.State) {
+	rerouted := !slices.Equal(e.state.Routes, state.Routes)
 	e.state, e.seen = state, true
 	for _, s := range e.services {
+		had := s.choice
 		e.choose(s)
-		if s.hold.kind == Unreachable && s.hold.until.After(now) {
+		moved := had[wan.IPv4].Addr != s.choice[wan.IPv4].Addr || had[wan.IPv6].Addr != s.choice[wan.IPv6].Addr
+		if s.hold.kind == Unreachable && (moved || rerouted) {
 			s.hold = hold{}
 		}
 	}
@@ -208,7 +218,6 @@ func (e *Engine) poke(now time.Time, names []string) {
 			// Our own caution, so the user may overrule it, but not in a loop.
 			if now.Sub(s.last) >= time.Minute {
 				s.hold = hold{}
-				s.rec.NotBefore, s.rec.Waiting = time.Time{}, ""
 			}
 		case Throttled, Refused, Blocked:
 		}
@@ -254,156 +263,6 @@ func (e *Engine) sharing(account string) []*service {
 	return list
 }
 
-// done takes in an answer.
-func (e *Engine) done(now time.Time, d Done) {
-	i := slices.IndexFunc(e.services, func(s *service) bool { return s.Name == d.Service && s.flight != nil })
-	if i < 0 {
-		return
-	}
-	s := e.services[i]
-	s.flight = nil
-	if s.Account != d.Account {
-		return // the answer is for the account before a reload
-	}
-	var fault *Fault
-	if d.Err != nil {
-		var ok bool
-		if fault, ok = d.Err.(*Fault); !ok { //nolint:errorlint // Update's contract: a *Fault itself
-			return // the intent stays open: nobody knows what happened
-		}
-	}
-	e.dirty[s.Name] = true
-	s.rec.Intent = nil
-	if fault == nil {
-		fault = s.settle(now, d.Request, d.Results)
-	}
-	if fault == nil {
-		s.rec.Failures = 0
-		return
-	}
-	s.rec.Error = fault.Detail
-	e.apply(now, s, d.Request, fault)
-}
-
-// settle records what was confirmed and what was refused, name by name, and
-// returns the gravest fault of the rest.
-func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
-	hosts := s.ownHosts()
-	var worst *Fault
-	refused := ""
-	for _, name := range req.Hosts {
-		i := slices.IndexFunc(results, func(r Result) bool { return r.Host == name })
-		if i < 0 {
-			worst = graver(worst, s.unclear(name, ""))
-			continue
-		}
-		r, h := results[i], hosts[name]
-		if r.Answer != "" {
-			s.rec.Answer = r.Answer
-		}
-		missing := false
-		if req.V4.IsValid() {
-			if missing = r.V4 != req.V4; !missing {
-				h.V4, h.Since4 = r.V4, stamp(now)
-			}
-		}
-		if req.V6.IsValid() {
-			if r.V6 == req.V6 {
-				h.V6, h.Since6 = r.V6, stamp(now)
-			} else {
-				missing = true
-			}
-		}
-		switch {
-		case r.Fault != nil && r.Fault.Kind == Refused:
-			h.Refused = r.Fault.Error()
-			refused = r.Fault.Detail
-		case r.Fault != nil:
-			worst = graver(worst, r.Fault)
-		case missing:
-			worst = graver(worst, s.unclear(name, r.Answer))
-		}
-		hosts[name] = h
-	}
-	s.rec.Error = refused
-	return worst
-}
-
-func (s *service) unclear(host, answer string) *Fault {
-	return &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s did not confirm the address of %s (answer %q)", s.Title, host, answer)}
-}
-
-func graver(a, b *Fault) *Fault {
-	switch {
-	case a == nil:
-		return b
-	case b.Kind > a.Kind, b.Kind == a.Kind && b.RetryAfter > a.RetryAfter:
-		return b
-	}
-	return a
-}
-
-// ownHosts returns a copy of the record's names that may be changed: the one
-// before may still be on its way to the journal.
-func (s *service) ownHosts() map[string]persist.Host {
-	s.rec.Hosts = maps.Clone(s.rec.Hosts)
-	if s.rec.Hosts == nil {
-		s.rec.Hosts = map[string]persist.Host{}
-	}
-	return s.rec.Hosts
-}
-
-// stamp is a time as it is stored: whole seconds, UTC.
-func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
-
-// apply makes a fault's consequence hold for every service of the account.
-func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
-	switch f.Kind {
-	case Blocked:
-		for _, o := range e.sharing(s.Account) {
-			o.rec.Blocked = f.Error()
-			e.dirty[o.Name] = true
-		}
-		return
-	case Refused:
-		hosts := s.ownHosts()
-		for _, name := range req.Hosts {
-			h := hosts[name]
-			h.Refused = f.Error()
-			hosts[name] = h
-		}
-		return
-	case Throttled, Transient, Unconfirmed, Unreachable, Clock:
-	}
-
-	s.rec.Failures++
-	var wait time.Duration
-	switch f.Kind {
-	case Throttled:
-		wait = min(f.RetryAfter, longest)
-		if wait <= 0 {
-			wait = jitter(slow(s.rec.Failures), e.random.Float64())
-		}
-	case Unreachable:
-		wait = jitter(soon(s.rec.Failures), e.random.Float64())
-	case Clock:
-		wait = clockRetry
-	default:
-		wait = jitter(slow(s.rec.Failures), e.random.Float64())
-	}
-	affected := []*service{s}
-	if f.Kind == Throttled {
-		affected = e.sharing(s.Account)
-	}
-	for _, o := range affected {
-		o.hold = hold{now.Add(wait), f.Kind, f.Error()}
-		if f.Kind != Unreachable && f.Kind != Clock {
-			o.rec.NotBefore, o.rec.Waiting = stamp(o.hold.until.Add(time.Second-1)), o.hold.why
-			e.dirty[o.Name] = true
-		}
-	}
-}
-
 // plan starts what is due and finds when the next thing will be.
 func (e *Engine) plan(now time.Time) Plan {
 	p := Plan{Save: map[string]persist.Record{}}
@@ -418,8 +277,9 @@ func (e *Engine) plan(now time.Time) Plan {
 			}
 			continue
 		}
-		s.start(now, req)
-		e.dirty[s.Name] = true
+		if s.start(now, req) {
+			e.dirty[s.Name] = true
+		}
 		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, req})
 	}
 	for _, s := range e.services {
@@ -495,7 +355,9 @@ func (s *service) replaces(req Request) bool {
 	return false
 }
 
-func (s *service) start(now time.Time, req Request) {
+// start notes that a request is about to leave, and reports whether that has
+// to be stored: an attempt that never reached the provider left its intent.
+func (s *service) start(now time.Time, req Request) (store bool) {
 	switch {
 	case now.Sub(s.last) >= calm(s.flaps):
 		s.flaps = 1
@@ -505,11 +367,15 @@ func (s *service) start(now time.Time, req Request) {
 	s.last, s.hold = now, hold{}
 	s.flight = &req
 	s.rec.Account, s.rec.Config = s.Account, s.Config
-	s.rec.NotBefore, s.rec.Waiting = time.Time{}, ""
-	s.rec.Intent = &persist.Intent{At: stamp(now), Hosts: req.Hosts, V4: req.V4, V6: req.V6}
+	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
+	if i := s.rec.Intent; i == nil || !slices.Equal(i.Hosts, req.Hosts) || i.V4 != req.V4 || i.V6 != req.V6 {
+		s.rec.Intent = &persist.Intent{At: stamp(now), Hosts: req.Hosts, V4: req.V4, V6: req.V6}
+		store = true
+	}
 	if day := now.UTC().Format(time.DateOnly); s.rec.Day != day {
 		s.rec.Day, s.rec.SentToday = day, 0
 	}
 	s.rec.Sent++
 	s.rec.SentToday++
+	return store
 }

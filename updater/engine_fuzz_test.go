@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -136,7 +137,7 @@ func (w *fuzzWorld) step(ev Event) {
 		if len(j.Request.Hosts) == 0 || !j.Request.V4.IsValid() && !j.Request.V6.IsValid() {
 			t.Fatalf("%T: empty request %+v", ev, j)
 		}
-		if r := w.saved[j.Service]; r.Intent == nil || plan.Save[j.Service].Intent == nil {
+		if i := w.saved[j.Service].Intent; i == nil || !slices.Equal(i.Hosts, j.Request.Hosts) || i.V4 != j.Request.V4 || i.V6 != j.Request.V6 {
 			t.Fatalf("%T: no stored intent for %+v", ev, j)
 		}
 		for _, o := range w.flights {

@@ -59,7 +59,7 @@ func (s *script) step(ev Event) {
 	s.plan = s.e.Step(s.now, ev)
 	maps.Copy(s.saved, s.plan.Save)
 	for _, j := range s.plan.Jobs {
-		if _, ok := s.plan.Save[j.Service]; !ok {
+		if i := s.saved[j.Service].Intent; i == nil || !slices.Equal(i.Hosts, j.Request.Hosts) || i.V4 != j.Request.V4 || i.V6 != j.Request.V6 {
 			s.t.Fatalf("a request leaves without its intent being stored: %+v", j)
 		}
 	}
@@ -521,4 +521,47 @@ func TestFamilyAndDisabled(t *testing.T) {
 	if st := s.status(1); st.State != Sending {
 		t.Errorf("six = %+v", st)
 	}
+}
+
+func TestOutageWritesNothing(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	for i := range 20 {
+		s.step(failed(s.job(), []Kind{Unreachable, Clock}[i%2]))
+		if len(s.plan.Save) > 0 {
+			t.Fatalf("stored: %+v", s.plan.Save)
+		}
+		s.now = s.plan.Wake
+		s.step(Tick{})
+		if len(s.plan.Save) > 0 {
+			t.Fatalf("stored: %+v", s.plan.Save)
+		}
+	}
+	s.step(good(s.job()))
+	if st := s.status(0); st.Sent != 1 || s.saved["home"].Intent != nil {
+		t.Errorf("sent = %d, stored = %+v", st.Sent, s.saved["home"])
+	}
+}
+
+func TestNewServiceWaitsWithItsAccount(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	s.step(failed(s.job(), Throttled))
+	second := home("b.example.com")
+	second.Name = "second"
+	s.after(10*time.Minute, Configure{[]Service{second}})
+	s.silent()
+	s.is(Waiting, 20*time.Minute)
+}
+
+func TestUpdateMayHurryAfterARestartToo(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{at("84.0.0.2")})
+	s.step(failed(s.job(), Transient))
+	s.e = NewEngine(s.saved, s.now, 2)
+	s.after(time.Minute, Configure{[]Service{home()}})
+	s.step(Seen{at("84.0.0.2")})
+	s.silent()
+	s.step(Poke{})
+	s.sends("home.example.com 84.0.0.2")
 }

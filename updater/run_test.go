@@ -3,13 +3,22 @@ package updater_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -361,6 +370,51 @@ func TestOneSlowServiceDelaysNoOther(t *testing.T) {
 		if r, _ := h.sim.Lookup("other.example.com"); r.V4.String() != "84.0.0.2" {
 			t.Errorf("other.example.com = %v while the first service waits for its answer", r)
 		}
+		h.off()
+	})
+}
+
+// The bubble's clock starts in the year 2000, as a router's without a battery
+// may, and the certificate begins ten minutes later.
+func TestClockThatIsWrong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), DNSNames: []string{"dynupdate.test"}, IsCA: true, BasicConstraintsValid: true,
+			NotBefore: time.Now().Add(10 * time.Minute), NotAfter: time.Now().AddDate(1, 0, 0),
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ca := filepath.Join(h.dir, "ca.pem")
+		if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		secure := &pipes{make(chan net.Conn), make(chan struct{})}
+		server := &http.Server{Handler: h.sim, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+		go func() { // ends with Close
+			_ = server.Serve(tls.NewListener(secure, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
+		}()
+		defer server.Close()
+		a := h.account("home.example.com")
+		spec, _ := providers.Find("noip")
+		a.Provider = spec.New(updater.Settings{
+			Values: map[string]string{"username": "user@example.com", "password": canary}, Server: "https://dynupdate.test",
+			Agent:  updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"},
+			Client: updater.NewClient(updater.ClientConfig{CAFile: ca, Dial: secure.dial}),
+		})
+		h.boot(a)
+		h.see("84.0.0.2")
+		h.expect(updater.BadClock, 0)
+		time.Sleep(10*time.Minute - time.Second)
+		h.expect(updater.BadClock, 0)
+		time.Sleep(16 * time.Second)
+		h.expect(updater.OK, 1)
 		h.off()
 	})
 }

@@ -72,6 +72,7 @@ func newRouter(t testing.TB, hosts ...string) *router {
 	if err := errors.Join(wantest.Veth("wan0", "isp0"), wantest.Veth("wan1", "isp1")); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = errors.Join(wantest.DelLink("wan0"), wantest.DelLink("wan1")) }) // a test may have deleted one
 	if len(hosts) == 0 {
 		hosts = []string{"home.example.com"}
 	}

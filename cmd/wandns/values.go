@@ -1,0 +1,199 @@
+package main
+
+import (
+	"crypto/x509"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"wandns/updater"
+	"wandns/updater/providers"
+)
+
+// The readers of single values: each takes the option in v.now, and returns
+// what it says or collects a mistake.
+
+// text returns a key's single, non-empty value.
+func (v *validator) text() string {
+	switch {
+	case v.now.wrong != "":
+		v.wrong("%s", v.now.wrong)
+	case v.now.list:
+		v.wrong("takes one value, not a list")
+	case v.now.values[0] == "":
+		v.wrong("is empty")
+	case strings.ContainsFunc(v.now.values[0], unicode.IsControl):
+		v.wrong("holds a control character; remove it")
+	default:
+		return v.now.values[0]
+	}
+	return ""
+}
+
+func (v *validator) one(of ...string) string {
+	s := v.text()
+	if s != "" && !slices.Contains(of, s) {
+		v.wrong("%q is not one of %s", s, strings.Join(of, ", "))
+		return ""
+	}
+	return s
+}
+
+func (v *validator) truth() bool {
+	switch v.text() {
+	case "true", "1", "on", "yes", "enabled":
+		return true
+	case "false", "0", "off", "no", "disabled", "":
+		return false
+	}
+	v.wrong("%q is not one of true, false", v.now.values[0])
+	return false
+}
+
+func (v *validator) path() string {
+	p := v.text()
+	if p != "" && !filepath.IsAbs(p) {
+		v.wrong("%q is not a full path; begin it with /", p)
+	}
+	return p
+}
+
+func (v *validator) provider() updater.Spec {
+	name := v.text()
+	spec, ok := providers.Find(name)
+	if !ok && name != "" {
+		var names []string
+		for _, s := range providers.All() {
+			names = append(names, s.Name)
+		}
+		if s := closest(name, names); s != "" {
+			v.wrong("there is no provider %q; did you mean %s?", name, s)
+			spec, _ = providers.Find(s)
+		} else {
+			v.wrong("there is no provider %q; choose from: %s", name, strings.Join(names, ", "))
+		}
+	}
+	return spec
+}
+
+func (v *validator) hosts() []string {
+	if v.now.wrong != "" || v.now.bare {
+		v.wrong("must be a list of names in quotes")
+		return nil
+	}
+	if len(v.now.values) == 0 {
+		v.wrong("is empty; add at least one name")
+	}
+	var hosts []string
+	for _, h := range v.now.values {
+		h = strings.TrimSuffix(strings.ToLower(h), ".")
+		switch {
+		case h == "":
+			v.wrong("holds an empty name")
+		case slices.Contains(hosts, h):
+			v.wrong("holds %q twice", h)
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts
+}
+
+// checkHosts asks the provider about the names, once it is known.
+func (v *validator) checkHosts(s section, c serviceConfig) {
+	i := slices.IndexFunc(s.keys, func(o option) bool { return o.name == "hostnames" })
+	if i < 0 || c.Spec.CheckHost == nil {
+		return
+	}
+	v.now = s.keys[i]
+	for _, h := range c.Hosts {
+		switch why := c.Spec.CheckHost(h); {
+		case h == "" || why == "":
+		case strings.ContainsAny(h, ", "):
+			v.wrong(`%q is one text; write ["a.example.com", "b.example.com"]`, h)
+		default:
+			v.wrong("%q %s", h, why)
+		}
+	}
+}
+
+func (v *validator) device() string {
+	d := v.text()
+	if len(d) > 15 || d == "." || d == ".." || strings.ContainsAny(d, "/: ") { // as the kernel's dev_valid_name
+		v.wrong("%q cannot be the name of a network device; ip link lists them", d)
+	}
+	return d
+}
+
+func (v *validator) server() string {
+	s := strings.ToLower(v.text())
+	if s == "" {
+		return ""
+	}
+	u, err := url.Parse(strings.TrimSuffix(s, "/"))
+	port, portErr := 1, error(nil)
+	if err == nil && strings.HasSuffix(u.Host, ":"+u.Port()) {
+		port, portErr = strconv.Atoi(u.Port())
+	}
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(s, "?#@") || u.Path != "" ||
+		portErr != nil || port < 1 || port > 65535 {
+		v.wrong("must be like https://127.0.0.1:8443, without path, user and password")
+		return ""
+	}
+	if defaults := map[string]string{"http": "80", "https": "443"}; u.Port() == defaults[u.Scheme] {
+		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
+	}
+	return u.String()
+}
+
+func (v *validator) authority() string {
+	file := v.text()
+	if file == "" {
+		return ""
+	}
+	pem, _, err := readSmall(file)
+	switch {
+	case !filepath.IsAbs(file):
+		v.wrong("%q is not a full path; begin it with /", file)
+	case err != nil:
+		v.wrong("%s could not be read: %v", file, err)
+	case !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)):
+		v.wrong("%s holds no certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----", file)
+	}
+	return file
+}
+
+// closest returns the candidate that a typing error may have been meant for.
+func closest(s string, candidates []string) string {
+	best, least := "", 1+min(3, 1+len(s)/4)
+	for _, c := range candidates {
+		if d := distance(s, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's: the fewest insertions, deletions and
+// substitutions between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,168 @@
+package updater
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"wandns/persist"
+)
+
+// done takes in an answer.
+func (e *Engine) done(now time.Time, d Done) {
+	i := slices.IndexFunc(e.services, func(s *service) bool { return s.Name == d.Service && s.flight != nil })
+	if i < 0 {
+		return
+	}
+	s := e.services[i]
+	s.flight = nil
+	if s.Account != d.Account {
+		return // the answer is for the account before a reload
+	}
+	var fault *Fault
+	if d.Err != nil {
+		var ok bool
+		if fault, ok = d.Err.(*Fault); !ok { //nolint:errorlint // Update's contract: a *Fault itself
+			return // the intent stays open: nobody knows what happened
+		}
+	}
+	if fault != nil && (fault.Kind == Unreachable || fault.Kind == Clock) {
+		// Nothing happened at the provider, so there is nothing to store: an
+		// outage costs no flash.
+		s.rec.Sent--
+		s.rec.SentToday--
+	} else {
+		e.dirty[s.Name] = true
+		s.rec.Intent = nil
+	}
+	if fault == nil {
+		fault = s.settle(now, d.Request, d.Results)
+	}
+	if fault == nil {
+		s.rec.Failures = 0
+		return
+	}
+	s.rec.Error = fault.Detail
+	e.apply(now, s, d.Request, fault)
+}
+
+// settle records what was confirmed and what was refused, name by name, and
+// returns the gravest fault of the rest.
+func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
+	hosts := s.ownHosts()
+	var worst *Fault
+	refused := ""
+	for _, name := range req.Hosts {
+		i := slices.IndexFunc(results, func(r Result) bool { return r.Host == name })
+		if i < 0 {
+			worst = graver(worst, s.unclear(name, ""))
+			continue
+		}
+		r, h := results[i], hosts[name]
+		if r.Answer != "" {
+			s.rec.Answer = r.Answer
+		}
+		missing := false
+		if req.V4.IsValid() {
+			if missing = r.V4 != req.V4; !missing {
+				h.V4, h.Since4 = r.V4, stamp(now)
+			}
+		}
+		if req.V6.IsValid() {
+			if r.V6 == req.V6 {
+				h.V6, h.Since6 = r.V6, stamp(now)
+			} else {
+				missing = true
+			}
+		}
+		switch {
+		case r.Fault != nil && r.Fault.Kind == Refused:
+			h.Refused = r.Fault.Error()
+			refused = r.Fault.Detail
+		case r.Fault != nil:
+			worst = graver(worst, r.Fault)
+		case missing:
+			worst = graver(worst, s.unclear(name, r.Answer))
+		}
+		hosts[name] = h
+	}
+	s.rec.Error = refused
+	return worst
+}
+
+func (s *service) unclear(host, answer string) *Fault {
+	return &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s did not confirm the address of %s (answer %q)", s.Title, host, answer)}
+}
+
+func graver(a, b *Fault) *Fault {
+	switch {
+	case a == nil:
+		return b
+	case b.Kind > a.Kind, b.Kind == a.Kind && b.RetryAfter > a.RetryAfter:
+		return b
+	}
+	return a
+}
+
+// ownHosts returns a copy of the record's names that may be changed: the one
+// before may still be on its way to the journal.
+func (s *service) ownHosts() map[string]persist.Host {
+	s.rec.Hosts = maps.Clone(s.rec.Hosts)
+	if s.rec.Hosts == nil {
+		s.rec.Hosts = map[string]persist.Host{}
+	}
+	return s.rec.Hosts
+}
+
+// stamp is a time as it is stored: whole seconds, UTC.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// apply makes a fault's consequence hold for every service of the account.
+func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
+	switch f.Kind {
+	case Blocked:
+		for _, o := range e.sharing(s.Account) {
+			o.rec.Blocked = f.Error()
+			e.dirty[o.Name] = true
+		}
+		return
+	case Refused:
+		hosts := s.ownHosts()
+		for _, name := range req.Hosts {
+			h := hosts[name]
+			h.Refused = f.Error()
+			hosts[name] = h
+		}
+		return
+	case Throttled, Transient, Unconfirmed, Unreachable, Clock:
+	}
+
+	s.rec.Failures++
+	var wait time.Duration
+	switch f.Kind {
+	case Throttled:
+		wait = min(f.RetryAfter, longest)
+		if wait <= 0 {
+			wait = jitter(slow(s.rec.Failures), e.random.Float64())
+		}
+	case Unreachable:
+		wait = jitter(soon(s.rec.Failures), e.random.Float64())
+	case Clock:
+		wait = clockRetry
+	default:
+		wait = jitter(slow(s.rec.Failures), e.random.Float64())
+	}
+	affected := []*service{s}
+	if f.Kind == Throttled {
+		affected = e.sharing(s.Account)
+	}
+	for _, o := range affected {
+		o.hold = hold{now.Add(wait), f.Kind, f.Error()}
+		if f.Kind != Unreachable && f.Kind != Clock {
+			o.rec.NotBefore, o.rec.Waiting = stamp(o.hold.until.Add(time.Second-1)), o.hold.why
+			o.rec.Throttled = f.Kind == Throttled
+			e.dirty[o.Name] = true
+		}
+	}
+}
