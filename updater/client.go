@@ -199,7 +199,7 @@ func classify(req *http.Request, err error, left bool) error {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && clockIsWrong(time.Now()):
 		return &Fault{Kind: Clock, Detail: fmt.Sprintf("the certificate of %s cannot be judged, since this router's clock is wrong", host)}
 	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &wrongName):
-		return &Fault{Kind: Transient, Detail: fmt.Sprintf("%s could not prove who it is (%s), so nothing was sent", host, Excerpt(err.Error())), Next: "check the clock, ca-bundle and ca_file"}
+		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not prove who it is (%s), so nothing was sent", host, Excerpt(err.Error())), Next: "check the clock, ca-bundle and ca_file"}
 	case errors.As(err, &dns):
 		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s was not found in the DNS (%s)", dns.Name, Excerpt(dns.Err)), Next: "check the router's own DNS"}
 	case left && errors.As(err, &timeout) && timeout.Timeout():

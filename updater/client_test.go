@@ -116,11 +116,11 @@ func TestCertificates(t *testing.T) {
 	if _, fault := get(t, updater.ClientConfig{CAFile: ca}, s.URL); fault != nil || asked != 1 {
 		t.Errorf("with its authority: %v, asked %d times", fault, asked)
 	}
-	if _, fault := get(t, updater.ClientConfig{}, s.URL); fault == nil || fault.Kind != updater.Transient || !strings.Contains(fault.Detail, "could not prove who it is") {
+	if _, fault := get(t, updater.ClientConfig{}, s.URL); fault == nil || fault.Kind != updater.Unreachable || !strings.Contains(fault.Detail, "could not prove who it is") {
 		t.Errorf("unknown authority: %v", fault)
 	}
 	wrong := strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
-	if _, fault := get(t, updater.ClientConfig{CAFile: ca}, wrong); fault == nil || fault.Kind != updater.Transient {
+	if _, fault := get(t, updater.ClientConfig{CAFile: ca}, wrong); fault == nil || fault.Kind != updater.Unreachable {
 		t.Errorf("wrong name: %v", fault)
 	}
 	if _, fault := get(t, updater.ClientConfig{CAFile: filepath.Join(t.TempDir(), "none")}, s.URL); fault == nil || !strings.Contains(fault.Next, "ca_file") {

@@ -61,6 +61,8 @@ type Runner struct {
 	Publish func([]byte) error
 	// Once ends the run when nothing is due at this moment.
 	Once bool
+	// Rest, if set, is called when the last request in flight was answered.
+	Rest func()
 
 	accounts map[string]Account
 	done     chan Done
@@ -121,6 +123,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		case d := <-r.done:
 			r.running--
 			step(d)
+			if r.running == 0 && r.Rest != nil {
+				r.Rest()
+			}
 		case c := <-r.Commands:
 			if c.With != nil {
 				c.Event, r.problem = r.configure(c.With), ""
