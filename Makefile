@@ -28,7 +28,7 @@ help: ## print this
 run: build ## watch names follow an address, on simulated services; Ctrl-C ends it
 	@bin/wandns-sim -demo bin/wandns
 
-test: deps unit qemu ## install what the tests need and run every test
+test: deps unit qemu size ## install what the tests need and run every test
 
 unit:
 	go vet -tags '$(TAGS)' ./...

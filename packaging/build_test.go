@@ -114,6 +114,10 @@ func TestFloors(t *testing.T) {
 	}
 }
 
+func TestShellScripts(t *testing.T) {
+	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh")
+}
+
 func TestTopLevel(t *testing.T) {
 	known := []string{"cmd", "updater", "wan", "persist", "packaging", "openwrt", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "bin", "dist"}
 	entries, err := os.ReadDir(root)
