@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wandns/persist"
+	"wandns/wan/wantest"
 )
 
 // FuzzStep plays arbitrary events in arbitrary order, with time standing,
@@ -59,7 +60,7 @@ func (w *fuzzWorld) play(b byte) {
 				addrs = append(addrs, a)
 			}
 		}
-		w.step(Seen{at(addrs...)})
+		w.step(Seen{wantest.State(addrs...)})
 	case 2, 3, 4:
 		if len(w.flights) > 0 {
 			w.answer(n)

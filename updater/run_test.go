@@ -30,6 +30,7 @@ import (
 	"wandns/updater/providers"
 	"wandns/updater/updatertest"
 	"wandns/wan"
+	"wandns/wan/wantest"
 )
 
 // The tests of this file run the real runner, engine, client, provider and
@@ -168,20 +169,8 @@ func (h *house) off() {
 	}
 }
 
-func address(addrs ...string) wan.State {
-	s := wan.State{
-		Devices: []wan.Device{{Name: "wan0", Up: true, Carrier: true}},
-		Routes:  []wan.Route{{Family: wan.IPv4, Device: "wan0"}, {Family: wan.IPv6, Device: "wan0"}},
-	}
-	for _, a := range addrs {
-		ip := netip.MustParseAddr(a)
-		s.Addrs = append(s.Addrs, wan.Addr{Device: "wan0", Prefix: netip.PrefixFrom(ip, ip.BitLen()), Preferred: wan.Forever, Valid: wan.Forever})
-	}
-	return s
-}
-
 func (h *house) see(addrs ...string) {
-	h.wan <- address(addrs...)
+	h.wan <- wantest.State(addrs...)
 	synctest.Wait()
 }
 
@@ -496,7 +485,7 @@ func TestFullDiskIsReportedAndSurvived(t *testing.T) {
 		}
 		ended := make(chan struct{})
 		go func() { r.Run(ctx, []updater.Account{h.account("home.example.com")}); close(ended) }()
-		states <- address("84.0.0.2")
+		states <- wantest.State("84.0.0.2")
 		synctest.Wait()
 		if !bytes.Contains(status, []byte("no space left on device")) || len(h.sim.Ledger()) != 1 {
 			t.Errorf("status = %s, ledger = %v", status, h.sim.Ledger())
