@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"wandns/persist"
-	"wandns/wan/wantest"
 )
 
 // FuzzStep plays arbitrary events in arbitrary order, with time standing,
@@ -60,7 +59,7 @@ func (w *fuzzWorld) play(b byte) {
 				addrs = append(addrs, a)
 			}
 		}
-		w.step(Seen{wantest.State(addrs...)})
+		w.step(Seen{WANWith(addrs...)})
 	case 2, 3, 4:
 		if len(w.flights) > 0 {
 			w.answer(n)

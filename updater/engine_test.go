@@ -10,11 +10,24 @@ import (
 	"time"
 
 	"wandns/persist"
-	"wandns/wan/wantest"
+	"wandns/wan"
 )
 
 var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 
+// WANWith is a WAN whose only device holds both default routes and has these
+// lasting addresses.
+func WANWith(addrs ...string) wan.State {
+	s := wan.State{
+		Devices: []wan.Device{{Name: "wan0", Up: true, Carrier: true}},
+		Routes:  []wan.Route{{Family: wan.IPv4, Device: "wan0"}, {Family: wan.IPv6, Device: "wan0"}},
+	}
+	for _, a := range addrs {
+		ip := netip.MustParseAddr(a)
+		s.Addrs = append(s.Addrs, wan.Addr{Device: "wan0", Prefix: netip.PrefixFrom(ip, ip.BitLen()), Preferred: wan.Forever, Valid: wan.Forever})
+	}
+	return s
+}
 
 func home(hosts ...string) Service {
 	if len(hosts) == 0 {
@@ -118,13 +131,13 @@ func (s *script) is(state State, next time.Duration) {
 func TestFirstAddressLeavesAtOnceAndOnce(t *testing.T) {
 	s := begin(t, home())
 	s.is(NoAddress, 0)
-	s.step(Seen{wantest.State("84.0.0.2", "2a00:1:2:3::1")})
+	s.step(Seen{WANWith("84.0.0.2", "2a00:1:2:3::1")})
 	j := s.sends("home.example.com 84.0.0.2,2a00:1:2:3::1")
 	s.is(Sending, 0)
 	s.after(time.Second, good(j))
 	s.silent()
 	s.is(OK, 0)
-	s.after(time.Hour, Seen{wantest.State("84.0.0.2", "2a00:1:2:3::1")})
+	s.after(time.Hour, Seen{WANWith("84.0.0.2", "2a00:1:2:3::1")})
 	s.after(time.Hour, Tick{})
 	s.after(time.Hour, Poke{})
 	s.silent()
@@ -136,11 +149,11 @@ func TestFirstAddressLeavesAtOnceAndOnce(t *testing.T) {
 
 func TestOnlyWhatChangedIsSent(t *testing.T) {
 	s := begin(t, home("a.example.com", "b.example.com"))
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	s.after(time.Second, good(s.sends("a.example.com,b.example.com 84.0.0.2")))
-	s.after(2*time.Second, Seen{wantest.State("84.0.0.2", "2a00:1:2:3::1")})
+	s.after(2*time.Second, Seen{WANWith("84.0.0.2", "2a00:1:2:3::1")})
 	s.after(time.Second, good(s.sends("a.example.com,b.example.com 2a00:1:2:3::1")))
-	s.after(time.Hour, Seen{wantest.State("84.0.0.3", "2a00:1:2:3::1")})
+	s.after(time.Hour, Seen{WANWith("84.0.0.3", "2a00:1:2:3::1")})
 	s.after(time.Second, good(s.sends("a.example.com,b.example.com 84.0.0.3")))
 	s.after(time.Hour, Configure{[]Service{home("a.example.com", "b.example.com", "c.example.com")}})
 	s.sends("c.example.com 84.0.0.3,2a00:1:2:3::1")
@@ -148,22 +161,22 @@ func TestOnlyWhatChangedIsSent(t *testing.T) {
 
 func TestAddressThatGoesAndComesBackIsNotRepeated(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	s.after(time.Second, good(s.job()))
-	s.after(time.Minute, Seen{wantest.State()})
+	s.after(time.Minute, Seen{WANWith()})
 	s.silent()
 	s.is(NoAddress, 0)
-	s.after(time.Minute, Seen{wantest.State("84.0.0.2")})
+	s.after(time.Minute, Seen{WANWith("84.0.0.2")})
 	s.silent()
 	s.is(OK, 0)
 }
 
 func TestAddressThatChangesInFlightFollows(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	j := s.job()
-	s.after(10*time.Millisecond, Seen{wantest.State()})
-	s.after(10*time.Millisecond, Seen{wantest.State("84.0.0.3")})
+	s.after(10*time.Millisecond, Seen{WANWith()})
+	s.after(10*time.Millisecond, Seen{WANWith("84.0.0.3")})
 	s.silent()
 	s.after(time.Second, good(j))
 	s.silent()
@@ -177,7 +190,7 @@ func TestFlappingIsSlowedAndForgiven(t *testing.T) {
 	s := begin(t, home())
 	var left []time.Duration
 	for i := range 12 {
-		s.step(Seen{wantest.State(fmt.Sprintf("84.0.0.%d", i+1))})
+		s.step(Seen{WANWith(fmt.Sprintf("84.0.0.%d", i+1))})
 		if len(s.plan.Jobs) == 0 {
 			s.now = s.plan.Wake
 			s.step(Tick{})
@@ -190,9 +203,9 @@ func TestFlappingIsSlowedAndForgiven(t *testing.T) {
 			t.Errorf("request %d left after %s, want %s", i, left[i], want*time.Second)
 		}
 	}
-	s.after(time.Hour, Seen{wantest.State("84.1.1.1")})
+	s.after(time.Hour, Seen{WANWith("84.1.1.1")})
 	s.after(time.Second, good(s.sends("home.example.com 84.1.1.1")))
-	s.after(time.Second, Seen{wantest.State("84.1.1.2")})
+	s.after(time.Second, Seen{WANWith("84.1.1.2")})
 	s.sends("home.example.com 84.1.1.2")
 }
 
@@ -211,7 +224,7 @@ func TestBackOff(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.kind.String(), func(t *testing.T) {
 			s := begin(t, home())
-			s.step(Seen{wantest.State("84.0.0.2")})
+			s.step(Seen{WANWith("84.0.0.2")})
 			for i, least := range c.waits {
 				s.after(time.Second, failed(s.job(), c.kind))
 				s.silent()
@@ -237,14 +250,14 @@ func TestBackOff(t *testing.T) {
 func TestChangedWANEndsTheWaitForTheNetworkOnly(t *testing.T) {
 	for _, k := range []Kind{Unreachable, Transient, Unconfirmed, Throttled} {
 		s := begin(t, home())
-		s.step(Seen{wantest.State("84.0.0.2")})
+		s.step(Seen{WANWith("84.0.0.2")})
 		for range 5 {
 			s.step(failed(s.job(), k))
 			s.now = s.plan.Wake
 			s.step(Tick{})
 		}
 		s.step(failed(s.job(), k))
-		s.after(2*time.Second, Seen{wantest.State("84.0.0.3")})
+		s.after(2*time.Second, Seen{WANWith("84.0.0.3")})
 		if sent := len(s.plan.Jobs) == 1; sent != (k == Unreachable) {
 			t.Errorf("%v: sent after a change: %t", k, sent)
 		}
@@ -264,13 +277,13 @@ func TestBlockIsSilentUntilTheUserActs(t *testing.T) {
 	for name, act := range acts {
 		t.Run(name, func(t *testing.T) {
 			s := begin(t, home())
-			s.step(Seen{wantest.State("84.0.0.2")})
+			s.step(Seen{WANWith("84.0.0.2")})
 			s.after(time.Second, failed(s.job(), Blocked))
 			if s.saved["home"].Blocked == "" {
 				t.Error("the block is not stored")
 			}
 			s.is(NeedsUser, 0)
-			for i, ev := range []Event{Tick{}, Poke{}, Seen{wantest.State("84.0.0.3")}, Resume{"other"}, Configure{[]Service{home()}}} {
+			for i, ev := range []Event{Tick{}, Poke{}, Seen{WANWith("84.0.0.3")}, Resume{"other"}, Configure{[]Service{home()}}} {
 				s.after(time.Duration(i)*24*time.Hour, ev)
 				s.silent()
 				if !s.plan.Wake.IsZero() {
@@ -281,7 +294,7 @@ func TestBlockIsSilentUntilTheUserActs(t *testing.T) {
 			// A reboot changes nothing.
 			s.e = NewEngine(s.saved, s.now, 2)
 			s.step(Configure{[]Service{home()}})
-			s.after(time.Minute, Seen{wantest.State("84.0.0.4")})
+			s.after(time.Minute, Seen{WANWith("84.0.0.4")})
 			s.silent()
 			s.is(NeedsUser, 0)
 
@@ -293,7 +306,7 @@ func TestBlockIsSilentUntilTheUserActs(t *testing.T) {
 
 func TestRefusedNameDoesNotHoldUpTheOthers(t *testing.T) {
 	s := begin(t, home("a.example.com", "b.example.com"))
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	d := good(s.job())
 	d.Results[0] = Result{Host: "a.example.com", Answer: "nohost", Fault: &Fault{Kind: Refused, Detail: "a.example.com is not known"}}
 	s.after(time.Second, d)
@@ -302,7 +315,7 @@ func TestRefusedNameDoesNotHoldUpTheOthers(t *testing.T) {
 	if st := s.status(0); !strings.Contains(st.Reason, "a.example.com") || st.LastError == "" {
 		t.Errorf("status = %+v", st)
 	}
-	s.after(time.Hour, Seen{wantest.State("84.0.0.3")})
+	s.after(time.Hour, Seen{WANWith("84.0.0.3")})
 	s.after(time.Second, good(s.sends("b.example.com 84.0.0.3")))
 	s.after(time.Minute, Resume{"home"})
 	s.after(time.Second, good(s.sends("a.example.com 84.0.0.3")))
@@ -318,7 +331,7 @@ func TestAnswerThatConfirmsLessThanWasSent(t *testing.T) {
 	}
 	for name, results := range cases {
 		s := begin(t, home())
-		s.step(Seen{wantest.State("84.0.0.2", "2a00:1:2:3::1")})
+		s.step(Seen{WANWith("84.0.0.2", "2a00:1:2:3::1")})
 		s.after(time.Second, Done{Job: s.job(), Results: results})
 		if s.silent(); s.plan.Wake.Sub(s.now) < 5*time.Minute {
 			t.Errorf("%s: wake in %s", name, s.plan.Wake.Sub(s.now))
@@ -329,7 +342,7 @@ func TestAnswerThatConfirmsLessThanWasSent(t *testing.T) {
 	}
 
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2", "2a00:1:2:3::1")})
+	s.step(Seen{WANWith("84.0.0.2", "2a00:1:2:3::1")})
 	s.after(time.Second, Done{Job: s.job(), Results: []Result{{Host: "home.example.com", V4: netip.MustParseAddr("84.0.0.2")}}})
 	s.silent()
 	s.now = s.plan.Wake
@@ -341,7 +354,7 @@ func TestServicesOfOneAccountTakeTurns(t *testing.T) {
 	a, b, c := home("a.example.com"), home("b.example.com"), home("c.example.com")
 	b.Name, c.Name, c.Account = "second", "elsewhere", "other"
 	s := begin(t, a, b, c)
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	if len(s.plan.Jobs) != 2 || s.plan.Jobs[0].Service != "home" || s.plan.Jobs[1].Service != "elsewhere" {
 		t.Fatalf("jobs = %+v", s.plan.Jobs)
 	}
@@ -359,9 +372,9 @@ func TestServicesOfOneAccountTakeTurns(t *testing.T) {
 
 func TestRestartRemembers(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	s.after(time.Second, good(s.job()))
-	s.after(time.Hour, Seen{wantest.State("84.0.0.3")})
+	s.after(time.Hour, Seen{WANWith("84.0.0.3")})
 	s.after(time.Second, failed(s.job(), Throttled))
 	stored := s.now
 
@@ -369,7 +382,7 @@ func TestRestartRemembers(t *testing.T) {
 		s.e = NewEngine(s.saved, stored, 2)
 		s.now = now
 		s.step(Configure{[]Service{home()}})
-		s.step(Seen{wantest.State("84.0.0.3")})
+		s.step(Seen{WANWith("84.0.0.3")})
 	}
 	restart(stored.Add(10 * time.Minute))
 	s.silent()
@@ -386,14 +399,14 @@ func TestRestartRemembers(t *testing.T) {
 
 	s.e = NewEngine(s.saved, stored, 2)
 	s.step(Configure{[]Service{home()}})
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	s.silent()
 	s.is(OK, 0)
 }
 
 func TestOtherAccountIsToldEverythingAgain(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	s.after(time.Second, good(s.job()))
 	other := home()
 	other.Account = "other"
@@ -403,7 +416,7 @@ func TestOtherAccountIsToldEverythingAgain(t *testing.T) {
 
 func TestAnswerForTheAccountBeforeAReloadIsDropped(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	j := s.job()
 	other := home()
 	other.Account = "other"
@@ -415,9 +428,9 @@ func TestAnswerForTheAccountBeforeAReloadIsDropped(t *testing.T) {
 
 func TestStopStartsNothing(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	j := s.job()
-	s.step(Seen{wantest.State("84.0.0.3")})
+	s.step(Seen{WANWith("84.0.0.3")})
 	s.step(Stop{})
 	s.after(time.Minute, good(j))
 	s.silent()
@@ -428,7 +441,7 @@ func TestStopStartsNothing(t *testing.T) {
 
 func TestUnknownOutcomeStaysOpen(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	j := s.job()
 	s.step(Stop{})
 	s.step(Done{Job: j, Err: fmt.Errorf("cancelled")})
@@ -452,7 +465,7 @@ func TestUpdateMayHurryOnlyOurOwnCaution(t *testing.T) {
 	}
 	for _, c := range cases {
 		s := begin(t, home())
-		s.step(Seen{wantest.State("84.0.0.2")})
+		s.step(Seen{WANWith("84.0.0.2")})
 		s.step(failed(s.job(), c.kind))
 		s.after(c.after, Poke{})
 		if got := len(s.plan.Jobs) == 1; got != c.sends {
@@ -469,7 +482,7 @@ func TestManyNamesAreSplit(t *testing.T) {
 	svc := home(hosts...)
 	svc.Limits.HostsPerRequest = 20
 	s := begin(t, svc)
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	var sizes []int
 	for {
 		if len(s.plan.Jobs) == 0 {
@@ -494,14 +507,14 @@ func TestFamilyAndDisabled(t *testing.T) {
 	six.Name, six.Account, six.Families = "six", "6", [2]bool{false, true}
 	off.Name, off.Account, off.Enabled = "off", "o", false
 	s := begin(t, four, six, off)
-	s.step(Seen{wantest.State("84.0.0.2", "2a00:1:2:3::1")})
+	s.step(Seen{WANWith("84.0.0.2", "2a00:1:2:3::1")})
 	if len(s.plan.Jobs) != 2 || s.plan.Jobs[0].Request.V6.IsValid() || s.plan.Jobs[1].Request.V4.IsValid() {
 		t.Errorf("jobs = %+v", s.plan.Jobs)
 	}
 	if st := s.status(2); st.State != Disabled {
 		t.Errorf("off = %+v", st)
 	}
-	s.step(Seen{wantest.State("192.168.1.2", "fd00::1")})
+	s.step(Seen{WANWith("192.168.1.2", "fd00::1")})
 	s.step(good(Job{"four", "4", Request{[]string{"home.example.com"}, netip.MustParseAddr("84.0.0.2"), netip.Addr{}}}))
 	if st := s.status(0); st.State != NoAddress || !strings.Contains(st.Reason, "192.168.1.2") {
 		t.Errorf("four = %+v", st)
@@ -513,7 +526,7 @@ func TestFamilyAndDisabled(t *testing.T) {
 
 func TestOutageWritesNothing(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	for i := range 20 {
 		s.step(failed(s.job(), []Kind{Unreachable, Clock}[i%2]))
 		if len(s.plan.Save) > 0 {
@@ -533,7 +546,7 @@ func TestOutageWritesNothing(t *testing.T) {
 
 func TestNewServiceWaitsWithItsAccount(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	s.step(failed(s.job(), Throttled))
 	second := home("b.example.com")
 	second.Name = "second"
@@ -544,11 +557,11 @@ func TestNewServiceWaitsWithItsAccount(t *testing.T) {
 
 func TestUpdateMayHurryAfterARestartToo(t *testing.T) {
 	s := begin(t, home())
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	s.step(failed(s.job(), Transient))
 	s.e = NewEngine(s.saved, s.now, 2)
 	s.after(time.Minute, Configure{[]Service{home()}})
-	s.step(Seen{wantest.State("84.0.0.2")})
+	s.step(Seen{WANWith("84.0.0.2")})
 	s.silent()
 	s.step(Poke{})
 	s.sends("home.example.com 84.0.0.2")

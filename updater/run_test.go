@@ -16,7 +16,6 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +29,6 @@ import (
 	"wandns/updater/providers"
 	"wandns/updater/updatertest"
 	"wandns/wan"
-	"wandns/wan/wantest"
 )
 
 // The tests of this file run the real runner, engine, client, provider and
@@ -170,7 +168,7 @@ func (h *house) off() {
 }
 
 func (h *house) see(addrs ...string) {
-	h.wan <- wantest.State(addrs...)
+	h.wan <- updater.WANWith(addrs...)
 	synctest.Wait()
 }
 
@@ -485,7 +483,7 @@ func TestFullDiskIsReportedAndSurvived(t *testing.T) {
 		}
 		ended := make(chan struct{})
 		go func() { r.Run(ctx, []updater.Account{h.account("home.example.com")}); close(ended) }()
-		states <- wantest.State("84.0.0.2")
+		states <- updater.WANWith("84.0.0.2")
 		synctest.Wait()
 		if !bytes.Contains(status, []byte("no space left on device")) || len(h.sim.Ledger()) != 1 {
 			t.Errorf("status = %s, ledger = %v", status, h.sim.Ledger())
