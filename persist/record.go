@@ -11,6 +11,9 @@ type Record struct {
 	// Account identifies whose names these are. Addresses confirmed for
 	// another account say nothing about this one.
 	Account string `json:"account"`
+	// Login identifies the account with its credentials: another service
+	// that uses them shares Blocked.
+	Login string `json:"login,omitempty"`
 	// Config identifies the configuration that Blocked and Host.Refused
 	// belong to; they end when it changes.
 	Config string `json:"config"`

@@ -26,9 +26,10 @@ var (
 )
 
 const (
-	fileName = "state.db"
-	badName  = "state.db.bad"
-	tempName = "state.db.tmp"
+	fileName  = "state.db"
+	badName   = "state.db.bad"
+	spareName = "unsaved.db" // in the spare directory
+	tempEnd   = ".tmp"
 
 	magic   = "wandns\n" // the trailer's first seven bytes
 	version = 1          // its eighth
@@ -47,6 +48,7 @@ var (
 // directory open; the methods are for one goroutine.
 type Store struct {
 	dir     string
+	spare   string
 	lock    *os.File // the directory, flocked; nil if it could not be opened
 	db      *bbolt.DB
 	clock   time.Time
@@ -54,11 +56,13 @@ type Store struct {
 }
 
 // Open opens or starts the store in dir, which is created with mode 0700.
+// While dir cannot be written, the state is kept as spare/unsaved.db, which may
+// be lost at a reboot: blocks and waits then survive a restart at least.
 //
 // Only ErrInUse and ErrNewer are errors. Whatever else is wrong with the
 // directory or the file leaves a store that works in memory, and Trouble.
-func Open(dir string) (*Store, error) {
-	s := &Store{dir: dir}
+func Open(dir, spare string) (*Store, error) {
+	s := &Store{dir: dir, spare: spare}
 	if err := s.openDir(); err != nil {
 		return nil, err
 	}
@@ -94,12 +98,20 @@ func (s *Store) openDir() error {
 	return nil
 }
 
-// load returns the published pages, or nil if there are none yet.
+// load returns the published pages, or nil if there are none yet. A sound
+// spare file is the newer one: publish removes it.
 func (s *Store) load() ([]byte, error) {
+	if pages, err := read(filepath.Join(s.spare, spareName)); err == nil && pages != nil {
+		return pages, nil
+	}
 	if s.lock == nil {
 		return nil, nil
 	}
-	f, err := os.Open(filepath.Join(s.dir, fileName))
+	return read(filepath.Join(s.dir, fileName))
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -244,7 +256,7 @@ func (s *Store) Save(now time.Time, records map[string]Record) error {
 		err = s.publish()
 	}
 	if err != nil {
-		return fmt.Errorf("keep the state: %w", err)
+		return fmt.Errorf("the state could not be kept: %w", err)
 	}
 	return nil
 }
@@ -258,14 +270,28 @@ func (s *Store) publish() error {
 	if err != nil {
 		return err
 	}
-	temp := filepath.Join(s.dir, tempName)
-	if err := writeSynced(temp, seal(pages.Bytes())); err != nil {
+	file := seal(pages.Bytes())
+	spare := filepath.Join(s.spare, spareName)
+	if err := replace(filepath.Join(s.dir, fileName), file); err != nil {
+		return errors.Join(err, replace(spare, file))
+	}
+	if err := os.Remove(spare); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Rename(temp, filepath.Join(s.dir, fileName)); err != nil {
+	return nil
+}
+
+// replace publishes a file; a reader finds the old one or the new one.
+func replace(path string, file []byte) error {
+	temp := path + tempEnd
+	if err := writeSynced(temp, file); err != nil {
+		_ = os.Remove(temp) // half a file may take the space that is missing
 		return err
 	}
-	return syncDir(s.dir)
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 func writeSynced(path string, b []byte) error {

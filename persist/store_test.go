@@ -24,7 +24,7 @@ func sample(n int) Record {
 
 func mustOpen(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir)
+	s, err := Open(dir, dir+"-spare")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestWhatIsSavedIsThereAgain(t *testing.T) {
 func TestOneProcessPerDirectory(t *testing.T) {
 	dir := t.TempDir()
 	mustOpen(t, dir)
-	if _, err := Open(dir); !errors.Is(err, ErrInUse) {
+	if _, err := Open(dir, dir+"-spare"); !errors.Is(err, ErrInUse) {
 		t.Errorf("second Open: %v, want ErrInUse", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestDamageIsSetAside(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, fileName), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(dir)
+		s, err := Open(dir, dir+"-spare")
 		if err != nil {
 			t.Errorf("%s: Open: %v", name, err)
 			continue
@@ -171,7 +171,7 @@ func TestNewerFormatIsLeftAlone(t *testing.T) {
 	if err := os.WriteFile(path, newer, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); !errors.Is(err, ErrNewer) {
+	if _, err := Open(dir, dir+"-spare"); !errors.Is(err, ErrNewer) {
 		t.Fatalf("Open: %v, want ErrNewer", err)
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != string(newer) {
@@ -196,14 +196,59 @@ func TestDirectoryThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+// Flash that cannot be written: the spare place keeps what a restart needs.
+func TestSpareKeepsWhatTheFlashDoesNot(t *testing.T) {
+	dir, spare := t.TempDir(), t.TempDir()
+	open := func() *Store {
+		s, err := Open(dir, spare)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := open()
+	mustSave(t, s, map[string]Record{"home": sample(1)})
+	blocker := filepath.Join(dir, fileName+tempEnd)
+	if err := os.Mkdir(blocker, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(blocker, "x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Save(time.Unix(1_795_000_001, 0), map[string]Record{"home": sample(2)}); err == nil {
+		t.Fatal("Save said it was durable")
+	}
+	s.Close()
+
+	s = open()
+	if r, err := s.Records(); err != nil || r["home"].Sent != 2 {
+		t.Errorf("after a restart: %+v, %v", r, err)
+	}
+	if err := os.RemoveAll(blocker); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Save(time.Unix(1_795_000_002, 0), nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if left, err := os.ReadDir(spare); err != nil || len(left) > 0 {
+		t.Errorf("left in the spare place: %v, %v", left, err)
+	}
+	s = open()
+	defer s.Close()
+	if r, err := s.Records(); err != nil || r["home"].Sent != 2 {
+		t.Errorf("after a reboot: %+v, %v", r, err)
+	}
+}
+
 func TestLeftoverOfACrashIsHarmless(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, tempName), []byte("half"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, fileName+tempEnd), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := mustOpen(t, dir)
 	mustSave(t, s, map[string]Record{"home": sample(1)})
-	if _, err := os.Stat(filepath.Join(dir, tempName)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, fileName+tempEnd)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the temporary file is still there: %v", err)
 	}
 }

@@ -41,6 +41,7 @@ func (e *Engine) done(now time.Time, d Done) {
 	}
 	if fault == nil {
 		s.rec.Failures = 0
+		e.forgive(s.Account)
 		return
 	}
 	s.rec.Error = fault.Detail
@@ -92,7 +93,15 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 }
 
 func (s *service) unclear(host, answer string) *Fault {
-	return &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s did not confirm the address of %s (answer %q)", s.Title, host, answer)}
+	return &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s did not confirm the address of %s (%s)", s.Title, host, said(answer))}
+}
+
+// said quotes an answer.
+func said(answer string) string {
+	if answer == "" {
+		return "it said nothing"
+	}
+	return fmt.Sprintf("it said %q", answer)
 }
 
 func graver(a, b *Fault) *Fault {
@@ -158,7 +167,7 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 		affected = e.sharing(s.Account)
 	}
 	for _, o := range affected {
-		o.hold = hold{now.Add(wait), f.Kind, f.Error()}
+		o.hold = hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6}
 		if f.Kind != Unreachable && f.Kind != Clock {
 			o.rec.NotBefore, o.rec.Waiting = stamp(o.hold.until.Add(time.Second-1)), o.hold.why
 			o.rec.Throttled = f.Kind == Throttled

@@ -29,7 +29,7 @@ import (
 const (
 	requestTimeout = 30 * time.Second
 	maxBody        = 64 << 10
-	maxRedirects   = 3
+	maxRedirects   = 1 // more would be requests without a pause
 )
 
 // Client makes every request of the program. It sends credentials to nobody
@@ -125,7 +125,7 @@ func sameServer(req *http.Request, via []*http.Request) error {
 	case req.URL.Scheme != first.Scheme && req.URL.Scheme != "https":
 		return errRedirect{"it redirects to an unencrypted page"}
 	case req.URL.Hostname() != first.Hostname() || req.URL.Scheme == first.Scheme && req.URL.Port() != first.Port():
-		return errRedirect{fmt.Sprintf("it redirects to %q, perhaps a login page of the network", req.URL.Hostname())}
+		return errRedirect{fmt.Sprintf("it redirects to %q, perhaps a login page of the network", req.URL.Host)}
 	}
 	return nil
 }
@@ -200,6 +200,8 @@ func classify(req *http.Request, err error, left bool) error {
 		return &Fault{Kind: Clock, Detail: fmt.Sprintf("the certificate of %s cannot be judged, since this router's clock is wrong", host)}
 	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &wrongName):
 		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not prove who it is (%s), so nothing was sent", host, Excerpt(err.Error())), Next: "check the clock, ca-bundle and ca_file"}
+	case errors.As(err, &dns) && dns.IsTimeout:
+		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("the DNS did not say where %s is", dns.Name), Next: "check the router's own DNS"}
 	case errors.As(err, &dns):
 		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s was not found in the DNS (%s)", dns.Name, Excerpt(dns.Err)), Next: "check the router's own DNS"}
 	case left && errors.As(err, &timeout) && timeout.Timeout():

@@ -23,6 +23,7 @@ type Service struct {
 	Limits   Limits
 	Enabled  bool
 	Account  string // equal for services that share an account
+	Login    string // differs when the account or its credentials do
 	Config   string // differs when anything in the configuration does
 }
 
@@ -61,9 +62,10 @@ func (Stop) event()      {}
 
 // Plan is what is to be done now: first Save, durably, then Jobs.
 type Plan struct {
-	Save map[string]persist.Record
-	Jobs []Job
-	Wake time.Time // when to step again if nothing else happens; zero for never
+	Save   map[string]persist.Record
+	Jobs   []Job
+	Cancel []string  // services whose request in flight is of no more use
+	Wake   time.Time // when to step again if nothing else happens; zero for never
 }
 
 // Job is a request for the provider of a service.
@@ -99,10 +101,18 @@ type service struct {
 
 // hold is a time before which no request leaves.
 type hold struct {
-	until time.Time
-	kind  Kind
-	why   string
+	until  time.Time
+	kind   Kind
+	why    string
+	v4, v6 netip.Addr // what was sent, if anything was
 }
+
+// ours reports whether the wait is our own caution, not anybody's demand.
+func (h hold) ours() bool { return h.kind == Transient || h.kind == Unconfirmed }
+
+// cautious is the least time between two requests of which the first did not
+// end well, whatever has changed since.
+const cautious = time.Minute
 
 // NewEngine makes an engine that goes on from stored records. lastSeen is the
 // latest clock stored with them; seed makes waits differ between routers.
@@ -148,19 +158,40 @@ func (e *Engine) configure(now time.Time, services []Service) {
 			s.waitFor(s.rec, e.lastSeen, now)
 		}
 		e.adopt(s, c)
-		for _, r := range e.records {
-			if r.Throttled && r.Account == c.Account {
-				s.waitFor(r, e.lastSeen, now)
+		e.inherit(now, s)
+		e.services = append(e.services, s)
+	}
+}
+
+// inherit takes over what is known of the account by other names of the
+// service, which may be gone: waits, blocks, and what hosts were told.
+func (e *Engine) inherit(now time.Time, s *service) {
+	for _, name := range slices.Sorted(maps.Keys(e.records)) {
+		r := e.records[name]
+		if name == s.Name || r.Account != s.Account {
+			continue
+		}
+		if r.Throttled {
+			s.waitFor(r, e.lastSeen, now)
+		}
+		if e.records[s.Name].Account != s.Account && r.Blocked != "" && r.Login == s.Login {
+			s.rec.Blocked = r.Blocked
+			e.dirty[s.Name] = true
+		}
+		for _, host := range s.Hosts {
+			h, ok := r.Hosts[host]
+			if _, known := s.rec.Hosts[host]; ok && !known {
+				s.ownHosts()[host] = h
+				e.dirty[s.Name] = true
 			}
 		}
-		e.services = append(e.services, s)
 	}
 }
 
 // waitFor keeps the wait of a stored record, if it is the longer one.
 func (s *service) waitFor(r persist.Record, lastSeen, now time.Time) {
 	if until := allowed(r.NotBefore, lastSeen, now); until.After(s.hold.until) {
-		s.hold = hold{until, Transient, r.Waiting}
+		s.hold = hold{until: until, kind: Transient, why: r.Waiting}
 		if r.Throttled {
 			s.hold.kind = Throttled
 		}
@@ -173,11 +204,11 @@ func (e *Engine) adopt(s *service, c Service) {
 	stored := s.rec.Account != ""
 	switch {
 	case s.rec.Account != c.Account:
-		s.rec = persist.Record{Account: c.Account, Config: c.Config}
+		s.rec = persist.Record{Account: c.Account, Login: c.Login, Config: c.Config}
 		s.hold, s.flaps = hold{}, 0
 		e.dirty[s.Name] = stored
 	case s.rec.Config != c.Config:
-		s.rec.Config = c.Config
+		s.rec.Config, s.rec.Login = c.Config, c.Login
 		s.unblock()
 		e.dirty[s.Name] = stored
 	}
@@ -201,9 +232,24 @@ func (e *Engine) choose(s *service) {
 	s.choice = [2]wan.Choice{}
 	for _, f := range wan.Families() {
 		if e.seen && s.Families[f] {
-			s.choice[f] = wan.Choose(e.state, f, s.Policy)
+			p := s.Policy
+			if f == wan.IPv6 {
+				p.Keep = s.kept()
+			}
+			s.choice[f] = wan.Choose(e.state, f, p)
 		}
 	}
+}
+
+// kept is the IPv6 address that stays published while it is good: a device may
+// have several, in the order of their arrival.
+func (s *service) kept() netip.Addr {
+	for _, name := range s.Hosts {
+		if a := s.rec.Hosts[name].V6; a.IsValid() {
+			return a
+		}
+	}
+	return netip.Addr{}
 }
 
 func (e *Engine) poke(now time.Time, names []string) {
@@ -211,15 +257,9 @@ func (e *Engine) poke(now time.Time, names []string) {
 		if len(names) > 0 && !slices.Contains(names, s.Name) {
 			continue
 		}
-		switch s.hold.kind {
-		case Unreachable, Clock:
+		switch {
+		case s.hold.kind == Unreachable, s.hold.kind == Clock, s.hold.ours() && now.Sub(s.last) >= cautious:
 			s.hold = hold{}
-		case Transient, Unconfirmed:
-			// Our own caution, so the user may overrule it, but not in a loop.
-			if now.Sub(s.last) >= time.Minute {
-				s.hold = hold{}
-			}
-		case Throttled, Refused, Blocked:
 		}
 	}
 }
@@ -232,6 +272,18 @@ func (e *Engine) resume(name string) {
 	for _, s := range e.sharing(e.services[i].Account) {
 		if s.unblock() {
 			e.dirty[s.Name] = true
+		}
+	}
+	e.forgive(e.services[i].Account)
+}
+
+// forgive lifts the blocks that services which are gone left to the account.
+func (e *Engine) forgive(account string) {
+	for name, r := range e.records {
+		if r.Account == account && r.Blocked != "" && !slices.ContainsFunc(e.services, func(s *service) bool { return s.Name == name }) {
+			r.Blocked = ""
+			e.records[name] = r
+			e.dirty[name] = true
 		}
 	}
 }
@@ -271,7 +323,7 @@ func (e *Engine) plan(now time.Time) Plan {
 		if !ok || e.stopped || e.busy(s.Account) {
 			continue
 		}
-		if at := s.earliest(req); at.After(now) {
+		if at := e.earliest(s, req); at.After(now) {
 			if p.Wake.IsZero() || at.Before(p.Wake) {
 				p.Wake = at
 			}
@@ -282,12 +334,32 @@ func (e *Engine) plan(now time.Time) Plan {
 		}
 		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, req})
 	}
+	for name, r := range e.records {
+		if e.dirty[name] {
+			p.Save[name] = r
+		}
+	}
 	for _, s := range e.services {
 		if e.dirty[s.Name] {
 			p.Save[s.Name] = s.rec
 		}
+		if s.outdated() {
+			p.Cancel = append(p.Cancel, s.Name)
+		}
 	}
 	return p
+}
+
+// outdated reports whether another address is wanted than the one in flight:
+// the connection that carries it may be as dead as the address. One that is
+// only gone may come back, as it does while PPP connects.
+func (s *service) outdated() bool {
+	if s.flight == nil {
+		return false
+	}
+	v4, v6 := s.choice[wan.IPv4].Addr, s.choice[wan.IPv6].Addr
+	return s.flight.V4.IsValid() && v4.IsValid() && v4 != s.flight.V4 ||
+		s.flight.V6.IsValid() && v6.IsValid() && v6 != s.flight.V6
 }
 
 func (e *Engine) busy(account string) bool {
@@ -328,15 +400,18 @@ func (s *service) due() (Request, bool) {
 
 // earliest is when a request may leave: not before the hold, not before the
 // provider's floor, and after a growing pause while the address flaps.
-func (s *service) earliest(req Request) time.Time {
+func (e *Engine) earliest(s *service, req Request) time.Time {
 	at := s.hold.until
-	if !s.last.IsZero() {
-		floor := s.Limits.Floor
-		if s.replaces(req) {
-			floor = max(floor, flap(s.flaps))
-		}
-		if next := s.last.Add(floor); next.After(at) {
-			at = next
+	another := req.V4 != s.hold.v4 || req.V6 != s.hold.v6
+	if s.hold.ours() && another && !s.last.IsZero() {
+		at = earlier(at, s.last.Add(cautious)) // the failure was another address's
+	}
+	if !s.last.IsZero() && s.replaces(req) {
+		at = later(at, s.last.Add(flap(s.flaps)))
+	}
+	for _, o := range e.sharing(s.Account) {
+		if !o.last.IsZero() {
+			at = later(at, o.last.Add(s.Limits.Floor))
 		}
 	}
 	return at
@@ -366,7 +441,7 @@ func (s *service) start(now time.Time, req Request) (store bool) {
 	}
 	s.last, s.hold = now, hold{}
 	s.flight = &req
-	s.rec.Account, s.rec.Config = s.Account, s.Config
+	s.rec.Account, s.rec.Login, s.rec.Config = s.Account, s.Login, s.Config
 	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
 	if i := s.rec.Intent; i == nil || !slices.Equal(i.Hosts, req.Hosts) || i.V4 != req.V4 || i.V6 != req.V6 {
 		s.rec.Intent = &persist.Intent{At: stamp(now), Hosts: req.Hosts, V4: req.V4, V6: req.V6}

@@ -35,12 +35,13 @@ type fuzzWorld struct {
 	saved    map[string]persist.Record
 	floor    map[string]time.Time // by service: no request before
 	blocked  map[string]bool      // by service
+	last     map[string]time.Time // by account: when the last request left
 }
 
 func newFuzzWorld(t *testing.T) *fuzzWorld {
 	a, b, c := home("a.example.com", "b.example.com"), home("c.example.com"), home("d.example.com")
 	b.Name, c.Name, c.Account = "second", "third", "other"
-	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c}, saved: map[string]persist.Record{}, floor: map[string]time.Time{}, blocked: map[string]bool{}}
+	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c}, saved: map[string]persist.Record{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}}
 	w.e = NewEngine(nil, time.Time{}, 7)
 	w.step(Configure{w.services})
 	return w
@@ -87,7 +88,7 @@ func (w *fuzzWorld) play(b byte) {
 				w.floor[name] = w.now.Add(max(at.Sub(lastSeen)-time.Second, 0))
 			}
 		}
-		w.flights = nil
+		w.flights, w.last = nil, map[string]time.Time{}
 		w.e = NewEngine(w.saved, lastSeen, 8)
 		w.step(Configure{w.services})
 	default:
@@ -133,6 +134,11 @@ func (w *fuzzWorld) step(ev Event) {
 	if !plan.Wake.IsZero() && !plan.Wake.After(w.now) {
 		t.Fatalf("%T: wake-up %v is not after %v", ev, plan.Wake, w.now)
 	}
+	for _, name := range plan.Cancel {
+		if !slices.ContainsFunc(w.flights, func(j Job) bool { return j.Service == name }) {
+			t.Fatalf("%T: %s has nothing to cancel", ev, name)
+		}
+	}
 	for _, j := range plan.Jobs {
 		if len(j.Request.Hosts) == 0 || !j.Request.V4.IsValid() && !j.Request.V6.IsValid() {
 			t.Fatalf("%T: empty request %+v", ev, j)
@@ -151,6 +157,10 @@ func (w *fuzzWorld) step(ev Event) {
 		if at := w.floor[j.Service]; w.now.Before(at) {
 			t.Fatalf("%T: %+v leaves at %v, allowed from %v", ev, j, w.now, at)
 		}
+		if gap := w.now.Sub(w.last[j.Account]); gap < 2*time.Second {
+			t.Fatalf("%T: %+v leaves %s after the account's last request", ev, j, gap)
+		}
+		w.last[j.Account] = w.now
 		for _, h := range j.Request.Hosts {
 			known := w.saved[j.Service].Hosts[h]
 			if j.Request.V4.IsValid() && known.V4 == j.Request.V4 || j.Request.V6.IsValid() && known.V6 == j.Request.V6 {

@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -35,7 +36,7 @@ func home(hosts ...string) Service {
 	}
 	return Service{
 		Name: "home", Provider: "noip", Title: "No-IP", Hosts: hosts, Families: [2]bool{true, true},
-		Limits: Limits{Floor: 2 * time.Second}, Enabled: true, Account: "account", Config: "config",
+		Limits: Limits{Floor: 2 * time.Second}, Enabled: true, Account: "account", Login: "login", Config: "config",
 	}
 }
 
@@ -359,6 +360,8 @@ func TestServicesOfOneAccountTakeTurns(t *testing.T) {
 		t.Fatalf("jobs = %+v", s.plan.Jobs)
 	}
 	s.after(time.Second, good(s.plan.Jobs[0]))
+	s.silent()
+	s.after(time.Second, Tick{}) // the floor is the account's
 	if s.job().Service != "second" {
 		t.Errorf("next = %+v", s.plan.Jobs)
 	}
@@ -565,4 +568,88 @@ func TestUpdateMayHurryAfterARestartToo(t *testing.T) {
 	s.silent()
 	s.step(Poke{})
 	s.sends("home.example.com 84.0.0.2")
+}
+
+func TestOtherNamesOfAServiceKnowWhatItKnew(t *testing.T) {
+	renamed, beside := home(), home("b.example.com")
+	renamed.Name, renamed.Config = "renamed", "renamed"
+	beside.Name, beside.Config = "beside", "beside"
+	password := beside
+	password.Login = "other password"
+	for _, restart := range []bool{false, true} {
+		again := func(s *script, services ...Service) {
+			s.now = s.now.Add(time.Minute)
+			if restart {
+				s.e = NewEngine(s.saved, s.now, 2)
+				s.step(Seen{WANWith("84.0.0.2")})
+			}
+			s.step(Configure{services})
+		}
+		s := begin(t, home())
+		s.step(Seen{WANWith("84.0.0.2")})
+		s.after(time.Second, good(s.job()))
+		again(s, renamed)
+		s.silent()
+		s.is(OK, 0)
+
+		s = begin(t, home())
+		s.step(Seen{WANWith("84.0.0.2")})
+		s.after(time.Second, failed(s.job(), Blocked))
+		again(s, renamed)
+		s.silent()
+		s.is(NeedsUser, 0)
+		again(s, beside)
+		s.silent()
+		s.is(NeedsUser, 0)
+		s.after(time.Second, Resume{"beside"})
+		s.after(time.Second, good(s.job()))
+		again(s, home("c.example.com"))
+		s.sends("c.example.com 84.0.0.2")
+
+		s = begin(t, home())
+		s.step(Seen{WANWith("84.0.0.2")})
+		s.after(time.Second, failed(s.job(), Blocked))
+		again(s, password)
+		s.sends("b.example.com 84.0.0.2")
+	}
+}
+
+func TestRequestForAnAddressThatWasReplacedIsGivenUp(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{WANWith("84.0.0.2")})
+	j := s.job()
+	s.after(time.Second, Seen{WANWith()})
+	if len(s.plan.Cancel) > 0 {
+		t.Fatal("an address that is gone may come back")
+	}
+	s.after(time.Second, Seen{WANWith("84.0.0.3")})
+	if len(s.plan.Cancel) != 1 {
+		t.Fatal("the request goes on")
+	}
+	s.step(Done{Job: j, Err: context.Canceled})
+	s.sends("home.example.com 84.0.0.3")
+}
+
+func TestOurOwnCautionIsAboutTheAddressThatFailed(t *testing.T) {
+	for _, k := range []Kind{Transient, Unconfirmed} {
+		s := begin(t, home())
+		s.step(Seen{WANWith("84.0.0.2")})
+		s.after(time.Second, failed(s.job(), k))
+		s.after(10*time.Second, Seen{WANWith("84.0.0.3")})
+		s.silent()
+		s.is(Waiting, 49*time.Second)
+		s.now = s.plan.Wake
+		s.step(Tick{})
+		s.sends("home.example.com 84.0.0.3")
+	}
+}
+
+func TestPublishedIPv6AddressStaysWhileItIsGood(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{WANWith("2a00:1::5")})
+	s.after(time.Second, good(s.job()))
+	s.after(time.Hour, Seen{WANWith("2a00:1::77", "2a00:1::5")})
+	s.silent()
+	s.after(time.Hour, Seen{WANWith("2a00:1::77")})
+	s.sends("home.example.com 2a00:1::77")
 }

@@ -65,6 +65,8 @@ type Runner struct {
 	Rest func()
 
 	accounts map[string]Account
+	cancel   map[string]context.CancelFunc // of the request in flight, by service
+	unsaved  bool                          // the journal lacks something
 	done     chan Done
 	running  int
 	seen     bool // the WAN was read
@@ -79,6 +81,9 @@ type Runner struct {
 // once bounds the waits that a single pass sits out.
 const once = 10 * time.Second
 
+// saveAgain is how soon a failed save is repeated.
+const saveAgain = time.Minute
+
 // grace is how long a request in flight may take once the daemon must stop.
 const grace = 4 * time.Second
 
@@ -86,6 +91,7 @@ const grace = 4 * time.Second
 // finished, or given up after a few seconds; its outcome is recorded.
 func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	r.done = make(chan Done)
+	r.cancel = map[string]context.CancelFunc{}
 	r.before, r.warned = map[string]ServiceStatus{}, map[string]string{}
 	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -122,6 +128,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			step(Seen{s})
 		case d := <-r.done:
 			r.running--
+			r.cancel[d.Service]()
 			step(d)
 			if r.running == 0 && r.Rest != nil {
 				r.Rest()
@@ -145,6 +152,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			giveUp = time.After(grace)
 		}
 		if r.running == 0 && (stopping || r.Once && r.seen && r.idle()) {
+			if r.unsaved {
+				r.save(time.Now(), nil)
+			}
 			return r.status(time.Now())
 		}
 	}
@@ -167,11 +177,19 @@ func (r *Runner) configure(accounts []Account) Event {
 func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 	plan := r.Engine.Step(now, ev)
 	r.wake = plan.Wake
-	if len(plan.Save) > 0 {
+	if len(plan.Save) > 0 || r.unsaved {
 		r.save(now, plan.Save)
+	}
+	if r.unsaved && (r.wake.IsZero() || r.wake.After(now.Add(saveAgain))) {
+		r.wake = now.Add(saveAgain)
+	}
+	for _, name := range plan.Cancel {
+		r.cancel[name]()
 	}
 	for _, job := range plan.Jobs {
 		r.running++
+		ctx, cancel := context.WithCancel(ctx)
+		r.cancel[job.Service] = cancel
 		go r.work(ctx, job, r.accounts[job.Service])
 	}
 	r.report(now)
@@ -179,7 +197,9 @@ func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 
 func (r *Runner) save(now time.Time, records map[string]persist.Record) {
 	trouble := ""
-	if err := r.Journal.Save(now, records); err != nil {
+	err := r.Journal.Save(now, records)
+	r.unsaved = err != nil
+	if err != nil {
 		trouble = fmt.Sprintf("what happened now may be repeated after a reboot: %v; free or repair state_dir", err)
 	} else if err := r.Journal.Trouble(); err != nil {
 		trouble = err.Error()

@@ -123,7 +123,7 @@ func (h *house) account(hosts ...string) updater.Account {
 // boot starts the daemon; off stops it.
 func (h *house) boot(accounts ...updater.Account) {
 	h.t.Helper()
-	store, err := persist.Open(h.dir)
+	store, err := persist.Open(h.dir, h.dir+"-spare")
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -406,6 +406,26 @@ func TestClockThatIsWrong(t *testing.T) {
 	})
 }
 
+// A reconnect in the middle of a request: the connection is dead, and nobody
+// will say so for half a minute.
+func TestNewAddressDoesNotWaitForADeadRequest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		h.sim.Next(updatertest.Slow)
+		h.boot(h.account("home.example.com"))
+		h.see("84.0.0.2")
+		time.Sleep(time.Second)
+		h.see()
+		h.see("84.0.0.9")
+		time.Sleep(time.Second)
+		h.expect(updater.OK, 2)
+		if r, _ := h.sim.Lookup("home.example.com"); r.V4.String() != "84.0.0.9" {
+			t.Errorf("published %v", r.V4)
+		}
+		h.off()
+	})
+}
+
 func TestStopFinishesTheRequestInFlight(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHouse(t, "home.example.com")
@@ -418,7 +438,7 @@ func TestStopFinishesTheRequestInFlight(t *testing.T) {
 		if took := time.Since(before); took != 4*time.Second {
 			t.Errorf("a silent provider kept the daemon for %s", took)
 		}
-		store, err := persist.Open(h.dir)
+		store, err := persist.Open(h.dir, h.dir+"-spare")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -465,20 +485,24 @@ func TestSameFaultIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// failing is a journal on a full disk.
-type failing struct{ err error }
+// failing is a journal on a disk that is full until err is nil.
+type failing struct {
+	err   error
+	saves int
+}
 
-func (f failing) Save(time.Time, map[string]persist.Record) error { return f.err }
-func (f failing) Trouble() error                                  { return nil }
+func (f *failing) Save(time.Time, map[string]persist.Record) error { f.saves++; return f.err }
+func (f *failing) Trouble() error                                  { return nil }
 
 func TestFullDiskIsReportedAndSurvived(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHouse(t, "home.example.com")
 		states := make(chan wan.State, 1)
 		var status []byte
+		journal := &failing{err: errors.New("no space left on device")}
 		ctx, stop := context.WithCancel(t.Context())
 		r := &updater.Runner{
-			Engine: updater.NewEngine(nil, time.Time{}, 1), Journal: failing{fmt.Errorf("no space left on device")},
+			Engine: updater.NewEngine(nil, time.Time{}, 1), Journal: journal,
 			WAN: states, Log: slog.New(slog.DiscardHandler), Publish: func(b []byte) error { status = b; return nil },
 		}
 		ended := make(chan struct{})
@@ -487,6 +511,17 @@ func TestFullDiskIsReportedAndSurvived(t *testing.T) {
 		synctest.Wait()
 		if !bytes.Contains(status, []byte("no space left on device")) || len(h.sim.Ledger()) != 1 {
 			t.Errorf("status = %s, ledger = %v", status, h.sim.Ledger())
+		}
+		journal.err = nil
+		saves := journal.saves
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if journal.saves != saves+1 || bytes.Contains(status, []byte("no space")) {
+			t.Errorf("%d saves once there was space, status = %s", journal.saves-saves, status)
+		}
+		time.Sleep(24 * time.Hour)
+		if journal.saves != saves+1 {
+			t.Errorf("%d saves while nothing changed", journal.saves-saves-1)
 		}
 		stop()
 		<-ended

@@ -44,6 +44,20 @@ func flap(n int) time.Duration {
 // count as flapping.
 func calm(n int) time.Duration { return max(time.Minute, 2*flap(n)) }
 
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // allowed translates a stored time into this boot's clock. A clock behind the
 // last one stored has lost time (no RTC): then all of the wait that remained
 // at that moment starts again.

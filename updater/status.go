@@ -111,7 +111,7 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 // concerns the user most.
 func (e *Engine) situation(now time.Time, s *service) (state State, reason, next string) {
 	req, due := s.due()
-	at := s.earliest(req)
+	at := e.earliest(s, req)
 	if at.After(now) {
 		next = at.UTC().Format(time.RFC3339)
 	}
@@ -127,9 +127,11 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	case due && s.hold.until.After(now):
 		return Waiting, s.hold.why + "; it tries again by itself", next
 	case due && at.After(now) && s.replaces(req) && s.flaps > 1:
-		return Waiting, fmt.Sprintf("the address keeps changing; the newest, %s, is sent after a pause", req.Addrs(" and ")), next
+		return Waiting, "the address keeps changing; the newest is sent after a pause", next
 	case due && at.After(now):
-		return Waiting, fmt.Sprintf("the last request left a moment ago; %s is sent next", req.Addrs(" and ")), next
+		return Waiting, "the last request left a moment ago; the next one follows", next
+	case due && e.stopped:
+		return Waiting, "wandns is stopping; start it again", ""
 	case due:
 		return Waiting, fmt.Sprintf("another service uses the same account; %s is sent after it", req.Addrs(" and ")), ""
 	}

@@ -13,6 +13,8 @@ import (
 type Policy struct {
 	Device       string // this device only, whoever holds the default route
 	AllowPrivate bool   // also private, CGNAT, unique local and documentation addresses
+	// Keep, if it may be published, comes before the device's other addresses.
+	Keep netip.Addr
 }
 
 // Choice is the address to publish for one family, or why there is none.
@@ -53,7 +55,7 @@ func Choose(s State, f Family, p Policy) Choice {
 	var private Addr // the first that AllowPrivate permits
 	var way Route
 	for _, r := range routes {
-		for _, a := range s.candidates(f, r) {
+		for _, a := range s.candidates(f, r, p.Keep) {
 			reason, next, class := judge(a)
 			switch permitted := class == global || class == inside && p.AllowPrivate; {
 			case permitted && r.Source.IsValid() && !r.Source.Contains(a.Prefix.Addr()):
@@ -110,17 +112,23 @@ func (s State) holders(f Family, device string) []Route {
 }
 
 // candidates returns the addresses that packets by this route may carry.
-func (s State) candidates(f Family, r Route) []Addr {
+func (s State) candidates(f Family, r Route, keep netip.Addr) []Addr {
 	var list []Addr
 	for _, a := range s.Addrs {
-		switch {
-		case Of(a.Prefix.Addr()) != f:
-		case a.Prefix.Addr() == r.PrefSrc:
-			list = slices.Insert(list, 0, a)
-		case a.Device == r.Device:
+		if ip := a.Prefix.Addr(); Of(ip) == f && (a.Device == r.Device || ip == r.PrefSrc) {
 			list = append(list, a)
 		}
 	}
+	rank := func(a Addr) int {
+		switch a.Prefix.Addr() {
+		case r.PrefSrc:
+			return 0
+		case keep:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(list, func(a, b Addr) int { return rank(a) - rank(b) })
 	return list
 }
 

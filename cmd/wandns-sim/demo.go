@@ -93,6 +93,7 @@ func (d *demo) isolate(ctx context.Context) error {
 	cmd.Env = append(os.Environ(), isolated+"=1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	wantest.Isolate(cmd)
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
 	if err = cmd.Run(); ctx.Err() == nil {
 		return err
 	}
@@ -200,6 +201,7 @@ func (d *demo) on() error {
 		return err
 	}
 	cmd.Stderr = cmd.Stdout
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
 		return err
 	}

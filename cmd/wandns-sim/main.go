@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ import (
 )
 
 func main() {
+	runtime.LockOSThread() // what this process starts ends with this thread
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "wandns-sim:", err)
 		os.Exit(1)
@@ -35,7 +37,7 @@ func run() error {
 	demo := flag.String("demo", "", "show how `WANDNS` (the binary) keeps names up to date")
 	stay := flag.Bool("stay", false, "with -demo: stay in this network, show no address change")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 
 	sim := updatertest.NewNoIP(*user, *password, strings.Split(*hosts, ",")...)

@@ -97,7 +97,14 @@ func loadConfig(file string) (*config, error) {
 	}
 	sections, mistakes := parseTOML(data)
 	v := &validator{mistakes: mistakes, config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir}}
-	v.sections(sections)
+	broken := map[int]bool{}
+	for _, m := range mistakes {
+		broken[m.line] = m.section == "syntax"
+	}
+	if sections != nil {
+		v.sections(sections)
+	}
+	v.mistakes = slices.DeleteFunc(v.mistakes, func(m mistake) bool { return broken[m.line] && m.section != "syntax" })
 	if len(v.mistakes) > 0 {
 		slices.SortStableFunc(v.mistakes, func(a, b mistake) int { return a.line - b.line })
 		return nil, &badConfig{file, v.mistakes}
@@ -162,7 +169,13 @@ func (c serviceConfig) account(agent updater.Agent) updater.Account {
 		}
 	}
 	maps.Copy(whole, identity)
-	a.Account, a.Config = digest(identity), digest(whole)
+	login := maps.Clone(identity)
+	for _, f := range c.Spec.Fields {
+		if f.Secret {
+			login[f.Name] = c.Values[f.Name]
+		}
+	}
+	a.Account, a.Login, a.Config = digest(identity), digest(login), digest(whole)
 	return a
 }
 

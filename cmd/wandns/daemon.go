@@ -39,13 +39,14 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
+	syscall.Umask(0o022) // status is for everybody to read
 	oneBundle()
 	thrift()
 
 	if err := os.MkdirAll(cfg.RunDir, 0o755); err != nil {
 		log.Warn("run_dir could not be made, so there is no status", "error", err)
 	}
-	store, err := persist.Open(cfg.StateDir)
+	store, err := persist.Open(cfg.StateDir, cfg.RunDir)
 	if err != nil {
 		return c.fail(exitFailed, "%v", startHint(err))
 	}

@@ -50,15 +50,19 @@ func (m mistake) String() string {
 	return where + ": " + m.text
 }
 
-// parseTOML reads TOML. Its syntax errors stop everything, so there is at
-// most one of them.
+// parseTOML reads TOML. A line that is none is a mistake, and the rest is read
+// without it, so that all mistakes are found at once.
 func parseTOML(data string) ([]section, []mistake) {
-	var tree map[string]any
-	if _, err := toml.Decode(data, &tree); err != nil {
-		if p, ok := errors.AsType[toml.ParseError](err); ok {
-			return nil, []mistake{{line: p.Position.Line, section: "syntax", text: syntaxText(p)}}
+	var broken []mistake
+	tree, wrong := decode(data)
+	for wrong != nil {
+		broken = append(broken, *wrong)
+		rest, ok := without(data, *wrong)
+		if !ok || len(broken) == 10 {
+			return nil, broken
 		}
-		return nil, []mistake{{section: "syntax", text: "this is not TOML"}}
+		data = rest
+		tree, wrong = decode(data)
 	}
 	at := tomlLines(data)
 	global := section{kind: "global"}
@@ -85,8 +89,42 @@ func parseTOML(data string) ([]section, []mistake) {
 			global.keys = append(global.keys, tomlOption(key, v, at[key]))
 		}
 	}
-	return append([]section{global}, services...), mistakes
+	return append([]section{global}, services...), append(broken, mistakes...)
 }
+
+func decode(data string) (tree map[string]any, wrong *mistake) {
+	_, err := toml.Decode(data, &tree)
+	if err == nil {
+		return tree, nil
+	}
+	if p, ok := errors.AsType[toml.ParseError](err); ok {
+		return nil, &mistake{line: p.Position.Line, section: "syntax", text: syntaxText(p)}
+	}
+	return nil, &mistake{section: "syntax", text: "this is not TOML"}
+}
+
+// without takes the value out of a broken line. What then seems to be missing
+// in that line is not reported: see loadConfig. Without a table's first line
+// nobody knows whose the keys below it are.
+func without(data string, m mistake) (string, bool) {
+	lines := strings.SplitAfter(data, "\n")
+	if m.line < 1 || m.line > len(lines) {
+		return "", false
+	}
+	line := strings.TrimSpace(lines[m.line-1])
+	key, _, ok := strings.Cut(line, "=")
+	switch {
+	case line == "" || strings.HasPrefix(line, "["):
+		return "", false
+	case !ok || m.text == twice || strings.ContainsFunc(strings.TrimSpace(key), notInName):
+		lines[m.line-1] = "\n"
+	default:
+		lines[m.line-1] = key + "= ''\n"
+	}
+	return strings.Join(lines, ""), true
+}
+
+const twice = "this key or table stands in the file a second time; remove one of the two"
 
 func tomlOptions(table map[string]any, prefix string, at map[string]int) []option {
 	var list []option
@@ -125,7 +163,7 @@ func syntaxText(p toml.ParseError) string {
 	has := func(s string) bool { return strings.Contains(p.Message, s) }
 	switch {
 	case has("already"):
-		return "this key or table stands in the file a second time; remove one of the two"
+		return twice
 	case has("newlines"), has(`expected '"`), has(`expected "'`):
 		return "a text has no closing quote"
 	case has("expected value"), has("nvalid integer"), has("nvalid float"), has("nvalid datetime"), has("out of range"):

@@ -205,12 +205,18 @@ func TestOptionsEndAtTwoDashes(t *testing.T) {
 	}
 }
 
-func TestStatusOfABadConfiguration(t *testing.T) {
-	bad := writeConfig(t, "x")
-	for _, v := range []string{"status", "update"} {
-		if code, _, stderr := typed(v, "--config", bad); code != exitConfig {
-			t.Errorf("%s looks into the default directory: %d, %s", v, code, stderr)
-		}
+func TestStatusOfAConfigurationWithMistakes(t *testing.T) {
+	dir := t.TempDir()
+	status := fmt.Sprintf(`{"version":"1","pid":%d,"services":[],"problems":["it has mistakes"]}`, os.Getpid())
+	if err := os.WriteFile(dir+"/status.json", []byte(status), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bad := writeConfig(t, fmt.Sprintf("run_dir = %q\nx = y\n", dir))
+	if code, out, stderr := typed("status", "--config", bad); code != exitDone || !strings.Contains(out, "it has mistakes") {
+		t.Errorf("%d, %s%s", code, out, stderr)
+	}
+	if code, _, stderr := typed("update", "--config", bad); code != exitFailed || !strings.Contains(stderr, dir) {
+		t.Errorf("%d, %s", code, stderr)
 	}
 }
 
@@ -251,5 +257,16 @@ func TestPathsAreFull(t *testing.T) {
 func TestControlCharactersAreRefused(t *testing.T) {
 	if got := mistakesIn(t, "state_dir = \"/x\\u0007\"\n"+service+"password = 'p'\n"); !strings.Contains(got, "control character") {
 		t.Error(got)
+	}
+}
+
+func TestASyntaxErrorHidesNoOtherMistake(t *testing.T) {
+	got := mistakesIn(t, "stat_dir = '/x'\n[[service]]\nname = 'home'\nprovider = 'noip'\nhostnames = 'home.example.com'\nusername = 'u'\npassword = canary\nname = 'twice'\nfamilly = 'ipv4'\n")
+	want := `line 1, stat_dir: is unknown; did you mean state_dir?
+line 7, syntax: the value cannot be read; put text in quotes: key = "text"
+line 8, syntax: ` + twice + `
+line 9, service "home", familly: is unknown; did you mean family?`
+	if got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }

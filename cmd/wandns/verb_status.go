@@ -21,13 +21,13 @@ const statusName = "status.json"
 func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 	asJSON := flags.Bool("json", false, "print run_dir/status.json")
 	return func(c *cli, _ []string) int {
-		dir, code := c.runDir()
-		if code != exitDone {
-			return code
-		}
+		dir, guessed := c.runDir()
 		path := filepath.Join(dir, statusName)
 		b, err := os.ReadFile(path)
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) && guessed {
+			return c.fail(exitFailed, "there is no status in %s, and the configuration %s cannot be read to look elsewhere; name another with --config FILE", dir, c.config)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
 			return c.fail(exitFailed, "there is no status in %s, since no daemon has run; start it with: wandns run --config %s", dir, c.config)
 		}
 		if err != nil {
@@ -35,13 +35,14 @@ func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 		}
 		if *asJSON {
 			fmt.Fprint(c.stdout, string(b))
-			return exitDone
 		}
 		var st updater.Status
 		if err := json.Unmarshal(b, &st); err != nil {
 			return c.fail(exitFailed, "%s is not a status (%v); restart the daemon", path, err)
 		}
-		c.printStatus(st, time.Now())
+		if !*asJSON {
+			c.printStatus(st, time.Now())
+		}
 		if !alive(st.PID) {
 			return c.fail(exitFailed, "the daemon is not running; this is what it last wrote. Start it with: wandns run --config %s", c.config)
 		}
@@ -91,7 +92,7 @@ func (c *cli) printStatus(st updater.Status, now time.Time) {
 		if s.Reason == "" || s.State == updater.Sending {
 			continue
 		}
-		fmt.Fprintf(c.stdout, "\n%s is %s: %s", s.Name, s.State, s.Reason)
+		fmt.Fprintf(c.stdout, "\n%s: %s", s.Name, s.Reason)
 		if s.Next != "" {
 			fmt.Fprintf(c.stdout, " (next at %s)", s.Next)
 		}
@@ -130,16 +131,18 @@ func alive(pid int) bool {
 	return pid > 0 && (err == nil || errors.Is(err, syscall.EPERM))
 }
 
-// runDir is the configured directory, or the default where nobody named a
-// configuration: status needs no privileges to read one.
-func (c *cli) runDir() (dir string, code int) {
-	cfg, err := loadConfig(c.config)
-	switch {
-	case err == nil:
-		return cfg.RunDir, exitDone
-	case c.configGiven && !errors.Is(err, fs.ErrPermission):
-		explain(c.stderr, err)
-		return "", exitConfig
+// runDir is the configured directory, even of a configuration with mistakes.
+// Where it cannot be read it is a guess: status needs no privileges.
+func (c *cli) runDir() (dir string, guessed bool) {
+	data, _, err := readSmall(c.config)
+	if err != nil {
+		return defaultRunDir, true
 	}
-	return defaultRunDir, exitDone
+	for line := range strings.Lines(data) {
+		key, value, _ := strings.Cut(line, "=")
+		if dir := bare(value); bare(key) == "run_dir" && filepath.IsAbs(dir) {
+			return dir, false
+		}
+	}
+	return defaultRunDir, false
 }

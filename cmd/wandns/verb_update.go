@@ -27,10 +27,7 @@ func setupResume(*flag.FlagSet) func(*cli, []string) int {
 
 // control asks the running daemon and prints what it says.
 func (c *cli) control(req controlRequest) int {
-	runDir, code := c.runDir()
-	if code != exitDone {
-		return code
-	}
+	runDir, _ := c.runDir()
 	path := filepath.Join(runDir, socketName)
 	conn, err := new(net.Dialer).DialContext(context.Background(), "unix", path)
 	switch {

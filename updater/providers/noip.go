@@ -118,21 +118,29 @@ func noIPVerdict(word string) (f updater.Fault, account bool) {
 		return updater.Fault{Kind: updater.Blocked, Detail: "No-IP says that a feature in use is not part of this account's plan (!donator)", Next: "upgrade the account or remove the feature"}, true
 	case "abuse":
 		return updater.Fault{Kind: updater.Blocked, Detail: "No-IP has blocked this user name (abuse)", Next: "ask No-IP's support to lift it"}, true
+	case "badsys":
+		return updater.Fault{Kind: updater.Blocked, Detail: "No-IP does not accept what this program asks (badsys)", Next: "look for a newer wandns"}, true
+	case "servererror":
+		return updater.Fault{Kind: updater.Transient, Detail: "No-IP has a fault of its own (servererror)"}, true
 	case "911":
 		return updater.Fault{Kind: updater.Throttled, RetryAfter: half, Detail: "No-IP has a fault of its own (911) and asks for 30 minutes of silence"}, true
 	case "dnserr":
 		return updater.Fault{Kind: updater.Throttled, RetryAfter: half, Detail: "No-IP's name servers have a fault (dnserr) and need 30 minutes of silence"}, true
 	case "nohost":
 		return updater.Fault{Kind: updater.Refused, Detail: "is not a host or group of this No-IP account (nohost)", Next: "correct hostnames or add it at No-IP"}, false
-	case "notfqdn", "numhost", "!yours", "!active":
+	case "notfqdn", "numhost", "!yours", "!active", "badrequest":
 		return updater.Fault{Kind: updater.Refused, Detail: "is not accepted by No-IP (" + word + ")", Next: "correct hostnames"}, false
+	}
+	if d, err := time.ParseDuration(strings.TrimPrefix(word, "w")); err == nil && d > 0 && word[0] == 'w' {
+		return updater.Fault{Kind: updater.Throttled, RetryAfter: d, Detail: fmt.Sprintf("No-IP asks to be left alone for %s (%s)", d, word)}, true
 	}
 	return updater.Fault{}, false
 }
 
 // readNoIP reads an answer: one line per name in the request's order, of
 // which the first word counts. The body decides before the status, which
-// services of this kind set as they please; only a success needs both.
+// services of this kind set as they please; only a success that does not name
+// the address needs both.
 func readNoIP(req updater.Request, a updater.Answer) ([]updater.Result, error) {
 	var lines []string
 	for line := range strings.Lines(a.Body) {
@@ -167,10 +175,11 @@ func saidForAll(line string) bool {
 }
 
 func firstWord(line string) string {
-	if words := strings.Fields(line); len(words) > 0 {
-		return strings.ToLower(words[0])
+	words := strings.Fields(strings.TrimPrefix(line, "\ufeff"))
+	if len(words) == 0 {
+		return ""
 	}
-	return ""
+	return strings.TrimRight(strings.ToLower(words[0]), ".:;,")
 }
 
 // readNoIPLine reads the answer for one name. A line that says nothing known
@@ -179,9 +188,7 @@ func readNoIPLine(req updater.Request, a updater.Answer, host, line string) upda
 	r := updater.Result{Host: host, Answer: a.Excerpt(line)}
 	switch word := firstWord(line); word {
 	case "good", "nochg":
-		if a.Status/100 == 2 {
-			r.V4, r.V6, r.Fault = confirmed(req, host, line, r.Answer)
-		}
+		r.V4, r.V6, r.Fault = confirmed(req, host, line, r.Answer, a.Status/100 == 2)
 	default:
 		if f, _ := noIPVerdict(word); f.Kind != 0 {
 			if f.Kind == updater.Refused {
@@ -194,8 +201,8 @@ func readNoIPLine(req updater.Request, a updater.Answer, host, line string) upda
 }
 
 // confirmed compares the addresses of a success with those sent. A success
-// without an address confirms all of them.
-func confirmed(req updater.Request, host, line, quoted string) (v4, v6 netip.Addr, f *updater.Fault) {
+// without an address confirms all of them if the status agrees.
+func confirmed(req updater.Request, host, line, quoted string, ok bool) (v4, v6 netip.Addr, f *updater.Fault) {
 	var said []netip.Addr
 	for _, word := range strings.Fields(strings.ReplaceAll(line, ",", " "))[1:] {
 		if a, err := netip.ParseAddr(word); err == nil {
@@ -203,6 +210,9 @@ func confirmed(req updater.Request, host, line, quoted string) (v4, v6 netip.Add
 		}
 	}
 	if len(said) == 0 {
+		if !ok {
+			return netip.Addr{}, netip.Addr{}, nil
+		}
 		return req.V4, req.V6, nil
 	}
 	for _, a := range said {
@@ -235,7 +245,9 @@ func unknownAnswer(title string, a updater.Answer) *updater.Fault {
 	case a.Status == http.StatusUnauthorized:
 		return &updater.Fault{Kind: updater.Blocked, Detail: title + " does not accept the user name and password (HTTP 401)", Next: "correct username and password"}
 	case a.RetryAfter > 0:
-		return &updater.Fault{Kind: updater.Throttled, RetryAfter: a.RetryAfter, Detail: fmt.Sprintf("%s asks to be left alone for %s (HTTP %d)", title, a.RetryAfter, a.Status)}
+		return &updater.Fault{Kind: updater.Throttled, RetryAfter: a.RetryAfter, Detail: fmt.Sprintf("%s asks to be left alone for %s (HTTP %d)", title, a.RetryAfter.Round(time.Second), a.Status)}
+	case a.Status/100 != 2 && quoted == "":
+		return &updater.Fault{Kind: updater.Transient, Detail: fmt.Sprintf("%s answered with HTTP status %d and nothing else", title, a.Status)}
 	case a.Status/100 != 2:
 		return &updater.Fault{Kind: updater.Transient, Detail: fmt.Sprintf("%s answered with HTTP status %d and %q", title, a.Status, quoted)}
 	case quoted == "":
