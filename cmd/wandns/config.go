@@ -159,7 +159,7 @@ func (c serviceConfig) account(agent updater.Agent) updater.Account {
 	}
 	identity := map[string]string{"provider": c.Spec.Name, "server": c.Server}
 	whole := map[string]string{
-		"family": c.family(), "device": c.Policy.Device, "ca_file": c.CAFile, "hostnames": strings.Join(c.Hosts, ","),
+		"family": c.family(), "device": c.Policy.Device, "ca_file": c.CAFile, "hostnames": strings.Join(slices.Sorted(slices.Values(c.Hosts)), ","),
 		"enabled": unlessDefault(c.switched, true), "allow_private": unlessDefault(c.Policy.AllowPrivate, false),
 	}
 	for _, f := range c.Spec.Fields {

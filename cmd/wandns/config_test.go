@@ -267,7 +267,7 @@ func TestAWrongValueNamesItsLineAndKey(t *testing.T) {
 		{"password_file missing", `password = "canary"`, `password_file = "/nonexistent/s"`, `line 11, service "home", password_file: `, "does not exist"},
 		{"password_file is a directory", `password = "canary"`, `password_file = "/"`, `line 11, service "home", password_file: `, "directory"},
 		{"password_file empty", `password = "canary"`, `password_file = "` + empty + `"`, `line 11, service "home", password_file: `, "that is empty"},
-		{"password_file of two lines", `password = "canary"`, `password_file = "` + control + `"`, `line 11, service "home", password_file: `, "control"},
+		{"password_file of two lines", `password = "canary"`, `password_file = "` + control + `"`, `line 11, service "home", password_file: `, "more than one line"},
 		{"no names", `hostnames = ["home.example.com", "Group1"]`, ``, `line 6, service "home", hostnames: `, "missing"},
 		{"empty list of names", `hostnames = ["home.example.com", "Group1"]`, `hostnames = []`, `line 9, service "home", hostnames: `, ""},
 		{"an empty name", `hostnames = ["home.example.com", "Group1"]`, `hostnames = ["a", ""]`, `line 9, service "home", hostnames: `, "empty"},

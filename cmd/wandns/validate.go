@@ -273,6 +273,9 @@ func (v *validator) field(f updater.Field, fromFile bool) string {
 		case value == "":
 			v.wrong("names a file that is empty")
 			return ""
+		case strings.ContainsAny(value, "\r\n"):
+			v.wrong("names a file of more than one line")
+			return ""
 		case open:
 			v.exposed(v.now.values[0])
 		}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"wandns/updater"
 )
@@ -59,8 +60,11 @@ func checkBasicText(v string) string {
 // would only be taken apart at the comma or refused.
 func checkNoIPHost(h string) string {
 	const complaint = "is neither a host name nor the name of a group"
-	if len(h) > 253 {
+	switch {
+	case len(h) > 253:
 		return complaint
+	case strings.ContainsFunc(h, func(r rune) bool { return r > unicode.MaxASCII }):
+		return complaint + "; write other letters in their xn-- form"
 	}
 	for label := range strings.SplitSeq(h, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || strings.ContainsFunc(label, func(r rune) bool {
