@@ -44,6 +44,9 @@ func (e *Engine) done(now time.Time, d Done) {
 		e.forgive(s.Account)
 		return
 	}
+	if fault.Kind == Blocked && s.Login != d.Login {
+		return // it was about credentials that a reload has replaced
+	}
 	s.rec.Error = fault.Detail
 	e.apply(now, s, d.Request, fault)
 }

@@ -72,6 +72,7 @@ type Plan struct {
 type Job struct {
 	Service string
 	Account string
+	Login   string
 	Request Request
 }
 
@@ -332,7 +333,7 @@ func (e *Engine) plan(now time.Time) Plan {
 		if s.start(now, req) {
 			e.dirty[s.Name] = true
 		}
-		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, req})
+		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, s.Login, req})
 	}
 	for name, r := range e.records {
 		if e.dirty[name] {

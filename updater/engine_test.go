@@ -429,6 +429,17 @@ func TestAnswerForTheAccountBeforeAReloadIsDropped(t *testing.T) {
 	s.sends("home.example.com 84.0.0.2")
 }
 
+func TestRefusalOfAReplacedPasswordBlocksNothing(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{WANWith("84.0.0.2")})
+	j := s.job()
+	mended := home()
+	mended.Login, mended.Config = "new password", "new password"
+	s.after(time.Second, Configure{[]Service{mended}})
+	s.after(time.Second, failed(j, Blocked))
+	s.sends("home.example.com 84.0.0.2")
+}
+
 func TestStopStartsNothing(t *testing.T) {
 	s := begin(t, home())
 	s.step(Seen{WANWith("84.0.0.2")})
@@ -518,7 +529,7 @@ func TestFamilyAndDisabled(t *testing.T) {
 		t.Errorf("off = %+v", st)
 	}
 	s.step(Seen{WANWith("192.168.1.2", "fd00::1")})
-	s.step(good(Job{"four", "4", Request{[]string{"home.example.com"}, netip.MustParseAddr("84.0.0.2"), netip.Addr{}}}))
+	s.step(good(Job{"four", "4", "login", Request{[]string{"home.example.com"}, netip.MustParseAddr("84.0.0.2"), netip.Addr{}}}))
 	if st := s.status(0); st.State != NoAddress || !strings.Contains(st.Reason, "192.168.1.2") {
 		t.Errorf("four = %+v", st)
 	}
