@@ -24,7 +24,8 @@ func (e *Engine) done(now time.Time, d Done) {
 	if d.Err != nil {
 		var ok bool
 		if fault, ok = d.Err.(*Fault); !ok { //nolint:errorlint // Update's contract: a *Fault itself
-			return // the intent stays open: nobody knows what happened
+			s.gaveUp = true // and the intent stays open: nobody knows what happened
+			return
 		}
 	}
 	if fault != nil && (fault.Kind == Unreachable || fault.Kind == Clock) {

@@ -96,6 +96,7 @@ type service struct {
 	choice [2]wan.Choice
 	flight *Request
 	last   time.Time // when the last request left
+	gaveUp bool      // on the last request, before its answer
 	flaps  int
 	hold   hold
 }
@@ -407,8 +408,11 @@ func (e *Engine) earliest(s *service, req Request) time.Time {
 	if s.hold.ours() && another && !s.last.IsZero() {
 		at = earlier(at, s.last.Add(cautious)) // the failure was another address's
 	}
-	if !s.last.IsZero() && s.replaces(req) {
+	if !s.last.IsZero() && (s.gaveUp || s.replaces(req)) {
 		at = later(at, s.last.Add(flap(s.flaps)))
+	}
+	if !s.last.IsZero() && s.rec.Failures > 0 {
+		at = later(at, s.last.Add(soon(1))) // a WAN that comes and goes is no reason to hurry
 	}
 	for _, o := range e.sharing(s.Account) {
 		if !o.last.IsZero() {
@@ -437,10 +441,10 @@ func (s *service) start(now time.Time, req Request) (store bool) {
 	switch {
 	case now.Sub(s.last) >= calm(s.flaps):
 		s.flaps = 1
-	case s.replaces(req):
+	case s.gaveUp, s.replaces(req):
 		s.flaps++
 	}
-	s.last, s.hold = now, hold{}
+	s.last, s.hold, s.gaveUp = now, hold{}, false
 	s.flight = &req
 	s.rec.Account, s.rec.Login, s.rec.Config = s.Account, s.Login, s.Config
 	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false

@@ -664,3 +664,46 @@ func TestPublishedIPv6AddressStaysWhileItIsGood(t *testing.T) {
 	s.after(time.Hour, Seen{WANWith("2a00:1::77")})
 	s.sends("home.example.com 2a00:1::77")
 }
+
+func TestAddressThatChangesFasterThanTheProviderAnswers(t *testing.T) {
+	svc := home()
+	svc.Limits.Floor = 0
+	s := begin(t, svc)
+	s.step(Seen{WANWith("84.0.0.1")})
+	requests := 1
+	var flight []Job
+	flight = append(flight, s.job())
+	for i := range 600 { // a minute of ten changes a second
+		s.after(100*time.Millisecond, Seen{WANWith(fmt.Sprintf("84.0.%d.%d", i/250+1, i%250+1))})
+		for len(s.plan.Cancel) > 0 {
+			j := flight[0]
+			flight = flight[1:]
+			s.step(Done{Job: j, Err: context.Canceled})
+			requests += len(s.plan.Jobs)
+			flight = append(flight, s.plan.Jobs...)
+		}
+		if len(s.plan.Jobs) > 0 && len(flight) == 0 {
+			requests++
+			flight = append(flight, s.job())
+		}
+	}
+	if requests > 8 {
+		t.Errorf("%d requests in a minute", requests)
+	}
+}
+
+func TestManyServicesOfOneAccountDoNotWaitForEachOther(t *testing.T) {
+	var services []Service
+	for i := range 5 {
+		svc := home(fmt.Sprintf("h%d.example.com", i))
+		svc.Name, svc.Limits.Floor = fmt.Sprint("host", i), 0
+		services = append(services, svc)
+	}
+	s := begin(t, services...)
+	s.step(Seen{WANWith("84.0.0.2")})
+	for i := range services {
+		s.sends(fmt.Sprintf("h%d.example.com 84.0.0.2", i))
+		s.after(time.Millisecond, good(s.job()))
+	}
+	s.is(OK, 0)
+}

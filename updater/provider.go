@@ -81,7 +81,7 @@ type Field struct {
 
 // Limits are a provider's rules for well-behaved clients.
 type Limits struct {
-	Floor           time.Duration // the least time between two requests
+	Floor           time.Duration // the least time between two requests of an account
 	HostsPerRequest int           // 0 for any number
 }
 

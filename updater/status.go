@@ -194,6 +194,7 @@ func (e *Engine) absent(s *service) string {
 
 func (e *Engine) wanStatus() []WANStatus {
 	list := []WANStatus{}
+	delegated := false // the kernel does not say which default route a prefix came by
 	for _, d := range e.state.Devices {
 		w := WANStatus{Device: d.Name, IPv4: []netip.Addr{}, IPv6: []netip.Addr{}, Prefixes: []netip.Prefix{}}
 		w.Default4, w.Default6 = e.state.Holds(d.Name)
@@ -209,6 +210,9 @@ func (e *Engine) wanStatus() []WANStatus {
 			default:
 				w.IPv6 = append(w.IPv6, ip)
 			}
+		}
+		if w.Default6 && !delegated {
+			w.Prefixes, delegated = append(w.Prefixes, e.state.Delegated...), true
 		}
 		list = append(list, w)
 	}

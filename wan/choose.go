@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -15,6 +16,11 @@ type Policy struct {
 	AllowPrivate bool   // also private, CGNAT, unique local and documentation addresses
 	// Keep, if it may be published, comes before the device's other addresses.
 	Keep netip.Addr
+	// Host, if valid, asks for the IPv6 address of a host behind this router:
+	// its interface identifier (RFC 7136), and above it the bits of its subnet
+	// if the prefix leaves room for them.
+	Host netip.Addr
+	LAN  string // the device whose prefix Host has; empty for the first with one
 }
 
 // Choice is the address to publish for one family, or why there is none.
@@ -39,8 +45,15 @@ type Refusal struct {
 // The default route is the one with the lowest metric, and any that is bound
 // to a source prefix (RTA_SRC, RFC 8028 and OpenWrt's netifd), which serves
 // only addresses inside it. Among a device's addresses the route's preferred
-// source comes first, then the kernel's order.
+// source comes first, then p.Keep, then the longest preferred lifetime (RFC
+// 6724 would rank by the peer, whom nobody knows here).
+//
+// If that device has no global IPv6 address of any kind, because the provider
+// gave it nothing but a delegated prefix, one of another device serves.
 func Choose(s State, f Family, p Policy) Choice {
+	if f == IPv6 && p.Host.IsValid() {
+		return s.behind(p)
+	}
 	routes := s.holders(f, p.Device)
 	if len(routes) == 0 {
 		return Choice{Reason: s.noRoute(f, p)}
@@ -67,6 +80,11 @@ func Choose(s State, f Family, p Policy) Choice {
 				private, way = a, r
 			}
 			refuse(a, reason, next)
+		}
+	}
+	if f == IPv6 && p.Device == "" {
+		if c, ok := s.delegatedOnly(routes, p, refused); ok {
+			return c
 		}
 	}
 	if private.Prefix.IsValid() {
@@ -128,7 +146,9 @@ func (s State) candidates(f Family, r Route, keep netip.Addr) []Addr {
 		}
 		return 2
 	}
-	slices.SortStableFunc(list, func(a, b Addr) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(list, func(a, b Addr) int {
+		return cmp.Or(rank(a)-rank(b), cmp.Compare(b.Preferred, a.Preferred))
+	})
 	return list
 }
 

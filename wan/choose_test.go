@@ -52,7 +52,7 @@ func world(parts ...any) State {
 	var routes []Route
 	see := func(name string) {
 		if !slices.ContainsFunc(devices, func(d Device) bool { return d.Name == name }) {
-			devices = append(devices, Device{name, true, true})
+			devices = append(devices, Device{Name: name, Up: true, Carrier: true})
 		}
 	}
 	for _, p := range parts {
@@ -65,7 +65,7 @@ func world(parts ...any) State {
 			see(p.Device)
 		}
 	}
-	return newState(devices, addrs, routes)
+	return newState(devices, addrs, routes, nil)
 }
 
 func TestChoose(t *testing.T) {
@@ -333,8 +333,7 @@ func TestChoose(t *testing.T) {
 			policy: private,
 			reason: "fd00::1 on wan0 cannot be published: tentative",
 			refused: []string{
-				"fd00::1 tentative", "fd00::2 duplicate", "fd00::3 deprecated", "fd00::4 temporary",
-				"fd00::5 deprecated", "::1 loopback", "fe80::1 link-local",
+				"fd00::1 tentative", "fd00::2 duplicate", "fd00::3 deprecated", "fd00::4 temporary", "::1 loopback", "fe80::1 link-local", "fd00::5 deprecated",
 			},
 		},
 		{
@@ -372,12 +371,12 @@ func TestChoose(t *testing.T) {
 			name: "tentative, duplicate, deprecated and temporary are refused",
 			state: world(at("wan0", "2a00::1/64", Tentative), at("wan0", "2a00::2/64", Tentative, Optimistic),
 				at("wan0", "2a00::3/64", DADFailed, Tentative), at("wan0", "2a00::4/64", Deprecated),
-				lasting(at("wan0", "2a00::5/64", Temporary), 100, 200), at("wan0", "2a00::6/64"), by6("wan0", 1024)),
+				at("wan0", "2a00::6/64"), by6("wan0", 1024)),
 			family: IPv6,
 			want:   "2a00::6 wan0",
 			refused: []string{
 				"2a00::1 tentative", "2a00::2 tentative", "2a00::3 duplicate",
-				"2a00::4 deprecated", "2a00::5 temporary",
+				"2a00::4 deprecated",
 			},
 		},
 		{
@@ -593,7 +592,7 @@ func (d *dice) prefix() netip.Prefix {
 
 func (d *dice) state() State {
 	names := []string{"wan0", "wan1", "lo"}
-	devices := []Device{{"lo", true, true}, {"wan0", d.roll(2) == 0, true}, {"wan1", true, d.roll(2) == 0}}
+	devices := []Device{{"lo", true, true, false}, {"wan0", d.roll(2) == 0, true, false}, {"wan1", true, d.roll(2) == 0, d.roll(2) == 0}}
 	var addrs []Addr
 	for range d.roll(8) {
 		addrs = append(addrs, Addr{
@@ -616,11 +615,15 @@ func (d *dice) state() State {
 		}
 		routes = append(routes, r)
 	}
-	return newState(devices, addrs, routes)
+	var delegated []netip.Prefix
+	for range d.roll(2) {
+		delegated = append(delegated, d.prefix().Masked())
+	}
+	return newState(devices, addrs, routes, delegated)
 }
 
 func (s State) clone() State {
-	return State{slices.Clone(s.Devices), slices.Clone(s.Addrs), slices.Clone(s.Routes)}
+	return State{slices.Clone(s.Devices), slices.Clone(s.Addrs), slices.Clone(s.Routes), slices.Clone(s.Delegated)}
 }
 
 func FuzzChoose(f *testing.F) {

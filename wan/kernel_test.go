@@ -272,6 +272,19 @@ func TestKernelDeprecatedPrefixIsRefusedAtOnce(t *testing.T) {
 	w.until("an address of the new prefix", func(s State) bool { return strings.HasPrefix(choice(s, IPv6), "2a00:2:") })
 }
 
+func TestKernelDelegatedPrefixComesAndGoes(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	w := watching(t)
+	must(t, wantest.Delegate("fd00:1::/48"), wantest.Delegate("2a00:1:2::/56"))
+	w.until("the delegated prefix", func(s State) bool {
+		return len(s.Delegated) == 1 && s.Delegated[0] == netip.MustParsePrefix("2a00:1:2::/56")
+	})
+	must(t, wantest.Withdraw("2a00:1:2::/56"))
+	w.until("its end", func(s State) bool { return len(s.Delegated) == 0 })
+}
+
 func TestKernelDeviceIsMadeAgainUnderItsName(t *testing.T) {
 	if !wantest.InNamespace(t) {
 		return

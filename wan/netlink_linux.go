@@ -3,6 +3,7 @@ package wan
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -84,25 +85,47 @@ func (r *reader) read() (State, error) {
 	for _, family := range [...]uint8{unix.AF_INET, unix.AF_INET6} {
 		for _, protocol := range protocols {
 			ask := &nl.RtMsg{RtMsg: unix.RtMsg{Family: family, Table: unix.RT_TABLE_MAIN, Protocol: protocol, Type: unix.RTN_UNICAST}}
-			err := r.dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, func(b []byte) {
-				// b[5] is rtm_protocol: a kernel without filters sends every route each time.
-				if len(b) < unix.SizeofRtMsg || b[5] != protocol {
-					return
-				}
+			err := r.routes(ask, func(b []byte) {
 				for _, h := range parseDefault(b) {
 					if name := names[h.index]; name != "" {
 						h.Device = name
 						routes = append(routes, h.Route)
 					}
 				}
-			}, ask)
-			// ENOENT: no route was ever added to this table. EOPNOTSUPP: IPv6 is off.
-			if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EOPNOTSUPP) {
+			})
+			if err != nil {
 				return State{}, fmt.Errorf("read the default routes: %w", err)
 			}
 		}
 	}
-	return newState(devices, addrs, routes), nil
+
+	var delegated []netip.Prefix
+	ask := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET6, Table: unix.RT_TABLE_MAIN, Protocol: unix.RTPROT_STATIC, Type: unix.RTN_UNREACHABLE}}
+	err = r.routes(ask, func(b []byte) {
+		if p, ok := parseDelegated(b); ok {
+			delegated = append(delegated, p)
+		}
+	})
+	if err != nil {
+		return State{}, fmt.Errorf("read the delegated prefixes: %w", err)
+	}
+	return newState(devices, addrs, routes, delegated), nil
+}
+
+// routes hands the routes of one protocol and type to f.
+func (r *reader) routes(ask *nl.RtMsg, f func([]byte)) error {
+	err := r.dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, func(b []byte) {
+		// A kernel without filters sends every route each time: b[5] is
+		// rtm_protocol.
+		if len(b) >= unix.SizeofRtMsg && b[5] == ask.Protocol {
+			f(b)
+		}
+	}, ask)
+	// ENOENT: no route was ever added to this table. EOPNOTSUPP: IPv6 is off.
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
+	return err
 }
 
 // dump hands every answer to one request to f. A dump that a change interrupts

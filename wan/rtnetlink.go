@@ -51,6 +51,7 @@ func parseLink(b []byte) (index uint32, d Device, ok bool) {
 	flags := word(b[8:])
 	d.Up = flags&unix.IFF_UP != 0
 	d.Carrier = flags&unix.IFF_LOWER_UP != 0
+	d.PointToPoint = flags&unix.IFF_POINTOPOINT != 0
 	for kind, v := range attributes(b[unix.SizeofIfInfomsg:]) {
 		if kind == unix.IFLA_IFNAME {
 			d.Name = unix.ByteSliceToString(v)
@@ -160,11 +161,35 @@ func parseDefault(b []byte) []hop {
 	return hops
 }
 
+// parseDelegated reads the body of an RTM_NEWROUTE that keeps a delegated
+// prefix from being routed in circles: unreachable, with the highest metric,
+// as OpenWrt's netifd makes them. Unique local prefixes have one too.
+func parseDelegated(b []byte) (netip.Prefix, bool) {
+	if len(b) < unix.SizeofRtMsg || b[0] != unix.AF_INET6 || b[7] != unix.RTN_UNREACHABLE || b[4] != unix.RT_TABLE_MAIN {
+		return netip.Prefix{}, false
+	}
+	const lowest = 1<<31 - 1
+	var dst netip.Addr
+	metric := uint32(0)
+	for kind, v := range attributes(b[unix.SizeofRtMsg:]) {
+		switch kind {
+		case unix.RTA_DST:
+			dst = address(v)
+		case unix.RTA_PRIORITY:
+			metric = word(v)
+		}
+	}
+	p := netip.PrefixFrom(dst, int(b[1]))
+	ok := p.IsValid() && dst.Is6() && metric == lowest && p.Bits() > 0 && p.Bits() <= 64 && lookup(dst).class == global
+	return p, ok
+}
+
 // matters reports whether a multicast message can change a State.
 func matters(kind uint16, body []byte) bool {
 	switch kind {
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		return len(parseDefault(body)) > 0
+		_, delegated := parseDelegated(body)
+		return delegated || len(parseDefault(body)) > 0
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return true
 	}

@@ -47,6 +47,9 @@ type State struct {
 	Devices []Device // by name
 	Addrs   []Addr   // in the kernel's order
 	Routes  []Route  // default routes of the main table, the preferred first
+	// Delegated are the prefixes that a provider delegated (RFC 8415), by
+	// address, as netifd leaves them in the kernel: as unreachable routes.
+	Delegated []netip.Prefix
 }
 
 // Device is a network device that has an address or holds a default route.
@@ -54,6 +57,8 @@ type Device struct {
 	Name    string
 	Up      bool // administratively up
 	Carrier bool // the lower layer is up
+	// PointToPoint links, as of VPNs and PPP, have no hosts behind them.
+	PointToPoint bool
 }
 
 // Addr is an address of a device.
@@ -136,6 +141,7 @@ func (s State) Holds(device string) (v4, v6 bool) {
 func (s State) Equal(t State) bool {
 	return slices.Equal(s.Devices, t.Devices) &&
 		slices.Equal(s.Routes, t.Routes) &&
+		slices.Equal(s.Delegated, t.Delegated) &&
 		slices.EqualFunc(s.Addrs, t.Addrs, func(a, b Addr) bool { return a.lasting() == b.lasting() })
 }
 
@@ -146,7 +152,7 @@ func (a Addr) lasting() Addr {
 }
 
 // newState orders what was read so that equal readings compare equal.
-func newState(devices []Device, addrs []Addr, routes []Route) State {
+func newState(devices []Device, addrs []Addr, routes []Route, delegated []netip.Prefix) State {
 	slices.SortStableFunc(routes, func(a, b Route) int {
 		if a.LinkDown != b.LinkDown {
 			if a.LinkDown {
@@ -171,5 +177,6 @@ func newState(devices []Device, addrs []Addr, routes []Route) State {
 	}
 	devices = slices.DeleteFunc(devices, func(d Device) bool { return !used[d.Name] })
 	slices.SortFunc(devices, func(a, b Device) int { return strings.Compare(a.Name, b.Name) })
-	return State{Devices: devices, Addrs: addrs, Routes: routes}
+	slices.SortFunc(delegated, netip.Prefix.Compare)
+	return State{Devices: devices, Addrs: addrs, Routes: routes, Delegated: slices.Compact(delegated)}
 }

@@ -71,6 +71,7 @@ func TestStateIsOrdered(t *testing.T) {
 		[]Device{{Name: "wan3"}, {Name: "wan1"}, {Name: "idle"}, {Name: "lan0"}, {Name: "wan2"}},
 		[]Addr{at("wan2", "84.0.0.9/24"), at("lan0", "84.0.0.1/24")},
 		[]Route{dead, by6("wan3", Forever), first, second, by("wan1", 2)},
+		nil,
 	)
 	var names []string
 	for _, d := range s.Devices {

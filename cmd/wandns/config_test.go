@@ -225,9 +225,10 @@ func TestAMistakeNamesItsLineAndKey(t *testing.T) {
 		{"ca_file is not PEM", `ca_file = "` + empty + `"`, "ca_file", "PEM"},
 		{"two secrets", `password_file = "` + ca + `"`, "password_file", "given as well"},
 		{"interface", `interface = "wan"`, "interface", "not supported"},
-		{"ipv6_suffix", `ipv6_suffix = "::1"`, "ipv6_suffix", "not supported"},
-		{"ipv6_mac", `ipv6_mac = "00:11:22:33:44:55"`, "ipv6_mac", "not supported"},
-		{"ipv6_lan", `ipv6_lan = "br-lan"`, "ipv6_lan", "not supported"},
+		{"ipv6_suffix that is a whole address", `ipv6_suffix = "2a00::1"`, "ipv6_suffix", "the end of an IPv6 address"},
+		{"ipv6_suffix of IPv4", `ipv6_suffix = "10.0.0.1"`, "ipv6_suffix", "::1234"},
+		{"ipv6_suffix of nothing", `ipv6_suffix = "::"`, "ipv6_suffix", "::1234"},
+		{"ipv6_mac", `ipv6_mac = "00:11:22:33:44"`, "ipv6_mac", "not a MAC address"},
 		{"web_url4", `web_url4 = "https://example.com"`, "web_url4", "not supported"},
 		{"web_url6", `web_url6 = "https://example.com"`, "web_url6", "not supported"},
 		{"refresh", `refresh = "25d"`, "refresh", "not supported"},
@@ -465,6 +466,8 @@ func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
 		{"family", `"ipv4"`, false, true},
 		{"family", `"ipv6"`, false, true},
 		{"device", `"eth1"`, false, true},
+		{"ipv6_suffix", `"::10"`, false, true},
+		{"ipv6_mac", `"00:11:22:33:44:55"`, false, true},
 		{"allow_private", "false", false, false},
 		{"allow_private", "true", false, true},
 		{"ca_file", fmt.Sprintf("%q", writeCA(t)), false, true},
@@ -472,7 +475,9 @@ func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
 		{"username", `"user2"`, true, true},
 		{"password", `"secret2"`, false, true},
 	}
-	tried := map[string]bool{"provider": true} // there is no other one yet that takes the same keys
+	// There is no other provider yet that takes the same keys, and ipv6_lan is
+	// nothing without a host.
+	tried := map[string]bool{"provider": true, "ipv6_lan": true}
 	seen := map[string]string{}
 	for _, tt := range changes {
 		tried[tt.key] = true
@@ -636,7 +641,7 @@ func TestTheReferenceHasEveryKeyAndIsRight(t *testing.T) {
 		}
 	}
 	for _, k := range keys {
-		if !regexp.MustCompile(`(?m)^#?` + k + ` = `).MatchString(reference) {
+		if !regexp.MustCompile(`(?m)^(#\t?)?` + k + ` = `).MatchString(reference) {
 			t.Errorf("%s is not in the reference", k)
 		}
 	}

@@ -271,6 +271,41 @@ func TestE2EIPv6WaitsForDuplicateAddressDetection(t *testing.T) {
 	r.only(1)
 }
 
+// A router whose WAN has a delegated prefix only, a host in its LAN, and a
+// provider that hands out another prefix in the morning.
+func TestE2ELANFollowsItsPrefix(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t, "home.example.com", "nas.example.com")
+	r.configure([]string{"home.example.com"}, "family = \"ipv6\"", fmt.Sprintf("server = %q", r.url),
+		"[[service]]", "name = \"nas\"", "provider = \"noip\"", "hostnames = [\"nas.example.com\"]", "family = \"ipv6\"",
+		fmt.Sprintf("username = %q\npassword = %q", r.sim.User, secret), "ipv6_mac = \"00:11:22:33:44:55\"", "ipv6_lan = \"wan1\"", fmt.Sprintf("server = %q", r.url))
+	r.do(wantest.AddDefault("wan0", "::", 1024), wantest.Delegate("2a00:1:2::/56"), wantest.AddAddr("wan1", "2a00:1:2:3::1/64", "nodad"))
+	r.on()
+	published := func(router, host string) func(updater.Status) bool {
+		return func(updater.Status) bool {
+			a, _ := r.sim.Lookup("home.example.com")
+			b, _ := r.sim.Lookup("nas.example.com")
+			return a.V6.String() == router && b.V6.String() == host
+		}
+	}
+	st := r.until("both names under the first prefix", published("2a00:1:2:3::1", "2a00:1:2:3:211:22ff:fe33:4455"))
+	if len(st.WAN) == 0 || len(st.WAN[0].Prefixes) != 1 || st.WAN[0].Prefixes[0].String() != "2a00:1:2::/56" {
+		t.Errorf("wan = %+v", st.WAN)
+	}
+	if _, out := r.say("wan"); !strings.Contains(out, "Delegated prefix 2a00:1:2::/56") || !strings.Contains(out, "AAAA for nas: 2a00:1:2:3:211:22ff:fe33:4455, because 2a00:1:2:3::/64 is the prefix of wan1") {
+		t.Errorf("wandns wan says\n%s", out)
+	}
+	r.do(wantest.ReplaceAddr("wan1", "2a00:1:2:3::1/64", "nodad", "preferred_lft", "0", "valid_lft", "7200"),
+		wantest.Withdraw("2a00:1:2::/56"), wantest.Delegate("2a00:1:9::/56"), wantest.AddAddr("wan1", "2a00:1:9:3::1/64", "nodad"))
+	r.until("both names under the second prefix", published("2a00:1:9:3::1", "2a00:1:9:3:211:22ff:fe33:4455"))
+	r.until("nothing open", func(st updater.Status) bool {
+		return st.Services[0].State == updater.OK && st.Services[1].State == updater.OK
+	})
+	r.only(4)
+}
+
 func TestE2ENothingIsRepeated(t *testing.T) {
 	if !wantest.InNamespace(t) {
 		return

@@ -270,3 +270,19 @@ line 9, service "home", familly: is unknown; did you mean family?`
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+func TestALANHostIsNamedOnce(t *testing.T) {
+	if got := mistakesIn(t, goodConfig+"ipv6_suffix = '::10'\nipv6_mac = '00:11:22:33:44:55'\n"); !strings.HasPrefix(got, "line 13, ") || !strings.Contains(got, "keep one") {
+		t.Error(got)
+	}
+	if got := mistakesIn(t, goodConfig+"ipv6_lan = 'br-lan'\n"); !strings.Contains(got, "needs ipv6_suffix or ipv6_mac") {
+		t.Error(got)
+	}
+	cfg := mustLoad(t, goodConfig+"ipv6_mac = '00:11:22:33:44:55'\nipv6_lan = 'br-lan'\n")
+	if p := cfg.Services[0].Policy; p.Host.String() != "::211:22ff:fe33:4455" || p.LAN != "br-lan" {
+		t.Errorf("policy = %+v", p)
+	}
+	if again := mustLoad(t, cfg.String()); again.Services[0].Policy != cfg.Services[0].Policy {
+		t.Errorf("printed and read again: %+v", again.Services[0].Policy)
+	}
+}

@@ -114,13 +114,13 @@ var serviceKeys = []serviceKey{
 	{name: "family", help: "ipv4, ipv6 or both"},
 	{name: "device", help: "network device whose addresses are published and by which requests leave"},
 	{name: "source", help: "where the address comes from: auto or device"},
+	{name: "ipv6_suffix", help: "publish a LAN host: these last bits under the prefix of ipv6_lan, such as ::10"},
+	{name: "ipv6_mac", help: "publish a LAN host: the last bits that it makes of this MAC address"},
+	{name: "ipv6_lan", help: "the LAN device whose prefix that host has; the first with one"},
 	{name: "allow_private", help: "publish an address that the internet cannot reach"},
 	{name: "server", help: "scheme and host in place of the provider's own"},
 	{name: "ca_file", help: "PEM file of another trusted certificate authority"},
 	{name: "interface", reserved: true},
-	{name: "ipv6_suffix", reserved: true},
-	{name: "ipv6_mac", reserved: true},
-	{name: "ipv6_lan", reserved: true},
 	{name: "web_url4", reserved: true},
 	{name: "web_url6", reserved: true},
 	{name: "refresh", reserved: true},
@@ -157,6 +157,12 @@ func (v *validator) service(s section, n int) serviceConfig {
 			c.Families = [2]bool{f != "ipv6", f != "ipv4"}
 		case "device":
 			c.Policy.Device = v.device()
+		case "ipv6_suffix":
+			c.Policy.Host = v.host(c.Policy.Host, v.suffix)
+		case "ipv6_mac":
+			c.Policy.Host = v.host(c.Policy.Host, v.eui64)
+		case "ipv6_lan":
+			c.Policy.LAN = v.device()
 		case "source":
 			if s := v.text(); s == "web" || s == "provider" {
 				v.wrong("%q is not supported by this version; leave it out", s)
@@ -176,6 +182,10 @@ func (v *validator) service(s section, n int) serviceConfig {
 		default:
 			own = append(own, v.now)
 		}
+	}
+	if c.Policy.LAN != "" && !c.Policy.Host.IsValid() && !has(s, "ipv6_suffix") && !has(s, "ipv6_mac") {
+		v.now = option{name: "ipv6_lan", line: s.line}
+		v.wrong("needs ipv6_suffix or ipv6_mac, which say whose address it is")
 	}
 	v.own(&c, own, s.line)
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/x509"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"wandns/updater"
 	"wandns/updater/providers"
+	"wandns/wan"
 )
 
 // The readers of single values: each takes the option in v.now, and returns
@@ -125,6 +127,34 @@ func (v *validator) device() string {
 		v.wrong("%q cannot be the name of a network device; ip link lists them", d)
 	}
 	return d
+}
+
+// host reads the identity of a LAN host, of which there is one.
+func (v *validator) host(before netip.Addr, read func() netip.Addr) netip.Addr {
+	if before.IsValid() {
+		v.wrong("ipv6_suffix and ipv6_mac both name a host; keep one of the two")
+		return before
+	}
+	return read()
+}
+
+func (v *validator) suffix() netip.Addr {
+	s := v.text()
+	a, err := netip.ParseAddr(s)
+	if s != "" && (err != nil || !a.Is6() || a.Is4In6() || a.Zone() != "" || a.IsUnspecified() || a.As16()[0] != 0) {
+		v.wrong("%q is not the end of an IPv6 address; write it like ::1234:5678:9abc:def0", s)
+		return netip.Addr{}
+	}
+	return a
+}
+
+func (v *validator) eui64() netip.Addr {
+	s := v.text()
+	a, err := wan.EUI64(s)
+	if s != "" && err != nil {
+		v.wrong("%q is %v; write it like 00:11:22:33:44:55", s, err)
+	}
+	return a
 }
 
 func (v *validator) server() string {

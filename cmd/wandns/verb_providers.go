@@ -107,9 +107,10 @@ func (c *cli) printProvider(p providerJSON) {
 		}
 	}
 	t.Flush()
-	fmt.Fprintf(c.stdout, "\nAt least %g s between two requests", p.Limits.Floor)
 	if n := p.Limits.HostsPerRequest; n > 0 {
-		fmt.Fprintf(c.stdout, ", at most %d names in each", n)
+		fmt.Fprintf(c.stdout, "\nAt most %d names go into one request; wandns splits longer lists.\n", n)
 	}
-	fmt.Fprintln(c.stdout, ".")
+	if s := p.Limits.Floor; s > 0 {
+		fmt.Fprintf(c.stdout, "\nAt least %g s lie between two requests.\n", s)
+	}
 }

@@ -84,9 +84,10 @@ func (c *cli) wanViews() ([]wanView, int) {
 }
 
 type wanJSON struct {
-	Devices []deviceJSON `json:"devices"`
-	Routes  []routeJSON  `json:"routes"`
-	Choices []choiceJSON `json:"choices"`
+	Devices  []deviceJSON   `json:"devices"`
+	Routes   []routeJSON    `json:"routes"`
+	Prefixes []netip.Prefix `json:"prefixes"` // delegated
+	Choices  []choiceJSON   `json:"choices"`
 }
 
 type deviceJSON struct {
@@ -130,7 +131,7 @@ type refusalJSON struct {
 }
 
 func wanDescription(s wan.State, views []wanView) wanJSON {
-	out := wanJSON{Devices: []deviceJSON{}, Routes: []routeJSON{}, Choices: []choiceJSON{}}
+	out := wanJSON{Devices: []deviceJSON{}, Routes: []routeJSON{}, Prefixes: append([]netip.Prefix{}, s.Delegated...), Choices: []choiceJSON{}}
 	for _, d := range s.Devices {
 		one := deviceJSON{Device: d.Name, Up: d.Up, Carrier: d.Carrier, Addresses: []addressJSON{}}
 		one.Default4, one.Default6 = s.Holds(d.Name)
@@ -215,6 +216,9 @@ func (c *cli) printWAN(s wan.State, views []wanView) {
 			line += ", link down"
 		}
 		fmt.Fprintln(c.stdout, line)
+	}
+	for _, p := range w.Prefixes {
+		fmt.Fprintf(c.stdout, "Delegated prefix %s\n", p)
 	}
 	for _, choice := range w.Choices {
 		who := ""

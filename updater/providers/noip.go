@@ -33,7 +33,7 @@ func noip() updater.Spec {
 				Help: "password of the account, group or DDNS key", Example: "secret",
 			},
 		},
-		Limits:    updater.Limits{Floor: 2 * time.Second, HostsPerRequest: 20},
+		Limits:    updater.Limits{HostsPerRequest: 20},
 		CheckHost: checkNoIPHost,
 		New: func(s updater.Settings) updater.Provider {
 			return &noIP{s, s.Server + "/nic/update"}

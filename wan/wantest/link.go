@@ -178,6 +178,26 @@ func AddRoute(dev, prefix string, words ...string) error {
 	return nil
 }
 
+// Delegate adds the route that OpenWrt's netifd makes for a delegated prefix:
+// unreachable, with the highest metric.
+func Delegate(prefix string) error {
+	return delegated(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, prefix)
+}
+
+// Withdraw deletes that route.
+func Withdraw(prefix string) error { return delegated(unix.RTM_DELROUTE, 0, prefix) }
+
+func delegated(kind, flags int, prefix string) error {
+	p, err := netip.ParsePrefix(prefix)
+	if err == nil {
+		err = route(kind, flags, p, "lo", netip.Addr{}, 1<<31-1, []string{"proto", "4", "type", "7"})
+	}
+	if err != nil {
+		return fmt.Errorf("the route of the delegated prefix %s: %w", prefix, err)
+	}
+	return nil
+}
+
 func onDefault(what string, kind, flags int, dev, gateway string, metric int, words []string) error {
 	p := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	var via netip.Addr
