@@ -174,10 +174,14 @@ func judge(a Addr) (reason, next string, c class) {
 		return "not of global scope", other, nowhere
 	case e.class == global:
 		return "", "", global
-	case ip.Is4() && e.prefix.Bits() == 10:
-		next = "ask your provider for a public IPv4 address, or set allow_private"
+	case e.name == cgnat:
+		next = "many customers share one public address, so nothing can connect in; ask your provider for a public IPv4 address"
+	case e.name == dsLite:
+		next = "IPv4 is tunnelled to the provider's NAT, so nothing can connect in; ask your provider for a public IPv4 address, or use IPv6"
+	case e.name == natted:
+		next = "another router stands before this one (double NAT); put it in bridge mode, or set allow_private"
 	case e.class == inside:
-		next = "put the modem in bridge mode, ask your provider for a public address, or set allow_private"
+		next = "ask your provider for a global address, or set allow_private"
 	default:
 		next = other
 	}

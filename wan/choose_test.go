@@ -241,13 +241,13 @@ func TestChoose(t *testing.T) {
 		{
 			name:    "private",
 			state:   world(at("wan0", "172.31.0.2/24"), by("wan0", 5)),
-			reason:  "172.31.0.2 on wan0 cannot be published: private, RFC 1918; put the modem in bridge mode, ask your provider for a public address, or set allow_private",
+			reason:  "172.31.0.2 on wan0 cannot be published: private, RFC 1918; another router stands before this one (double NAT); put it in bridge mode, or set allow_private",
 			refused: []string{"172.31.0.2 private, RFC 1918"},
 		},
 		{
 			name:    "carrier-grade NAT",
 			state:   world(at("wan0", "100.64.0.2/24"), by("wan0", 5)),
-			reason:  "carrier-grade NAT, RFC 6598; ask your provider for a public IPv4 address, or set allow_private",
+			reason:  "carrier-grade NAT, RFC 6598; many customers share one public address, so nothing can connect in; ask your provider for a public IPv4 address",
 			refused: []string{"100.64.0.2 carrier-grade NAT"},
 		},
 		{
@@ -279,7 +279,7 @@ func TestChoose(t *testing.T) {
 			state: world(at("wan0", "fe80::1/64"), at("wan0", "fd00::2/64"), at("wan0", "2001:db8::2/64"),
 				at("wan0", "ff0e::1/128"), by6("wan0", 1024)),
 			family: IPv6,
-			reason: "fd00::2 on wan0 cannot be published: unique local, RFC 4193 (nor can 2001:db8::2, ff0e::1); put the modem in bridge mode",
+			reason: "fd00::2 on wan0 cannot be published: unique local, RFC 4193 (nor can 2001:db8::2, ff0e::1); ask your provider for a global address",
 			refused: []string{
 				"fe80::1 link-local, RFC 4291", "fd00::2 unique local, RFC 4193",
 				"2001:db8::2 documentation, RFC 3849", "ff0e::1 multicast, RFC 4291",

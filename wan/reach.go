@@ -12,6 +12,13 @@ type special struct {
 	class  class
 }
 
+// The kinds of NAT that people have to be told about.
+const (
+	natted = "private, RFC 1918"
+	cgnat  = "carrier-grade NAT, RFC 6598"
+	dsLite = "IETF protocol assignment, used by DS-Lite, RFC 6890"
+)
+
 type class uint8
 
 const (
@@ -33,19 +40,19 @@ var registry = sync.OnceValue(func() []special {
 		class        class
 	}{
 		{"0.0.0.0/8", "this network, RFC 791", nowhere},
-		{"10.0.0.0/8", "private, RFC 1918", inside},
-		{"100.64.0.0/10", "carrier-grade NAT, RFC 6598", inside},
+		{"10.0.0.0/8", natted, inside},
+		{"100.64.0.0/10", cgnat, inside},
 		{"127.0.0.0/8", "loopback, RFC 1122", nowhere},
 		{"169.254.0.0/16", "link-local, RFC 3927", nowhere},
-		{"172.16.0.0/12", "private, RFC 1918", inside},
-		{"192.0.0.0/24", "IETF protocol assignment, used by DS-Lite, RFC 6890", inside},
+		{"172.16.0.0/12", natted, inside},
+		{"192.0.0.0/24", dsLite, inside},
 		{"192.0.0.9/32", "PCP anycast, RFC 7723", global},
 		{"192.0.0.10/32", "TURN anycast, RFC 8155", global},
 		{"192.0.2.0/24", "documentation, RFC 5737", inside},
 		{"192.31.196.0/24", "AS112, RFC 7535", global},
 		{"192.52.193.0/24", "AMT, RFC 7450", global},
 		{"192.88.99.0/24", "6to4 relay anycast, deprecated by RFC 7526", nowhere},
-		{"192.168.0.0/16", "private, RFC 1918", inside},
+		{"192.168.0.0/16", natted, inside},
 		{"192.175.48.0/24", "AS112, RFC 7534", global},
 		{"198.18.0.0/15", "benchmarking, RFC 2544", inside},
 		{"198.51.100.0/24", "documentation, RFC 5737", inside},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"wandns/updater"
@@ -43,12 +44,9 @@ func listenControl(ctx context.Context, runDir string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
+	defer syscall.Umask(syscall.Umask(0o177)) // mode 0600 from the first moment
 	var config net.ListenConfig
-	l, err := config.Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	return l, os.Chmod(path, 0o600)
+	return config.Listen(ctx, "unix", path)
 }
 
 var errRunning = errors.New("in use by another wandns")

@@ -33,6 +33,10 @@ func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
 func (c *cli) daemon(cfg *config, once bool) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	hup := make(chan os.Signal, 1)
+	if !once {
+		signal.Notify(hup, syscall.SIGHUP)
+	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
 	log := newLog(c.stdout, c.stderr, level)
@@ -65,7 +69,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 			defer l.Close()
 			go serveControl(ctx, l, commands, func() []string { return *services.Load() }, log)
 		}
-		go c.reload(ctx, cfg, commands, log, level, &services)
+		go c.reload(ctx, hup, cfg, commands, log, level, &services)
 	}
 
 	records, err := store.Records()
@@ -105,22 +109,19 @@ func startHint(err error) error {
 
 // reload replaces the configuration at each SIGHUP. One with mistakes leaves
 // everything as it is.
-func (c *cli) reload(ctx context.Context, old *config, commands chan<- updater.Command, log *slog.Logger, level *slog.LevelVar, services *atomic.Pointer[[]string]) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, old *config, commands chan<- updater.Command, log *slog.Logger, level *slog.LevelVar, services *atomic.Pointer[[]string]) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hup:
 		}
-		command := updater.Command{Event: updater.Poke{}}
+		var command updater.Command
 		cfg, err := loadConfig(c.config)
 		if err != nil {
 			explain(c.stderr, err)
 			log.Error("the configuration was not reloaded, the one before stays in force")
-			command = updater.Command{Event: updater.Tick{}, Problem: "the configuration in force is not the one in " + c.config + ", which has mistakes; run: wandns check --config " + c.config}
+			command = updater.Command{Event: updater.Tick{}, Problem: "the configuration in force is not the one in " + c.config + ", which cannot be used; run: wandns check --config " + c.config}
 		} else {
 			if cfg.StateDir != old.StateDir || cfg.RunDir != old.RunDir {
 				log.Warn("state_dir and run_dir change with the next start only")
