@@ -49,6 +49,7 @@ var (
 type Store struct {
 	dir     string
 	spare   string
+	spared  bool     // spare holds something newer than dir
 	lock    *os.File // the directory, flocked; nil if it could not be opened
 	db      *bbolt.DB
 	clock   time.Time
@@ -102,6 +103,7 @@ func (s *Store) openDir() error {
 // spare file is the newer one: publish removes it.
 func (s *Store) load() ([]byte, error) {
 	if pages, err := read(filepath.Join(s.spare, spareName)); err == nil && pages != nil {
+		s.spared = true
 		return pages, nil
 	}
 	if s.lock == nil {
@@ -273,11 +275,16 @@ func (s *Store) publish() error {
 	file := seal(pages.Bytes())
 	spare := filepath.Join(s.spare, spareName)
 	if err := replace(filepath.Join(s.dir, fileName), file); err != nil {
+		s.spared = true
 		return errors.Join(err, replace(spare, file))
+	}
+	if !s.spared {
+		return nil
 	}
 	if err := os.Remove(spare); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	s.spared = false
 	return nil
 }
 

@@ -241,6 +241,20 @@ func TestSpareKeepsWhatTheFlashDoesNot(t *testing.T) {
 	}
 }
 
+func TestSpareThatCannotBeUsedDoesNotMatterWhileTheFlashWorks(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(filepath.Join(dir, "state"), filepath.Join(file, "below"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mustSave(t, s, map[string]Record{"home": sample(1)})
+}
+
 func TestLeftoverOfACrashIsHarmless(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, fileName+tempEnd), []byte("half"), 0o600); err != nil {

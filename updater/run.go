@@ -73,9 +73,9 @@ type Runner struct {
 	wake     time.Time
 	shown    []byte
 	before   map[string]ServiceStatus
-	warned   map[string]string // the last trouble logged, by service
-	trouble  string            // with the journal
-	problem  string            // with the configuration
+	warned   map[string][]string // the troubles logged since all was well, by service
+	trouble  string              // with the journal
+	problem  string              // with the configuration
 }
 
 // once bounds the waits that a single pass sits out.
@@ -92,7 +92,7 @@ const grace = 4 * time.Second
 func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	r.done = make(chan Done)
 	r.cancel = map[string]context.CancelFunc{}
-	r.before, r.warned = map[string]ServiceStatus{}, map[string]string{}
+	r.before, r.warned = map[string]ServiceStatus{}, map[string][]string{}
 	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
@@ -318,15 +318,15 @@ func (r *Runner) transition(was, is ServiceStatus) {
 		}
 	case Sending:
 		level := slog.LevelInfo
-		if r.warned[is.Name] != "" {
+		if len(r.warned[is.Name]) > 0 {
 			level = slog.LevelDebug
 		}
 		log.Log(context.Background(), level, is.Reason)
 	case NeedsUser, Waiting, NoAddress, BadClock:
-		if r.warned[is.Name] == is.Reason {
+		if slices.Contains(r.warned[is.Name], is.Reason) {
 			return
 		}
-		r.warned[is.Name] = is.Reason
+		r.warned[is.Name] = append(r.warned[is.Name], is.Reason)
 		level := slog.LevelWarn
 		if is.State == NeedsUser {
 			level = slog.LevelError

@@ -471,6 +471,25 @@ func TestIdleWritesNothing(t *testing.T) {
 	})
 }
 
+func TestFlappingWANIsLoggedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		h.boot(h.account("home.example.com"))
+		for i := range 200 {
+			h.see(fmt.Sprintf("84.0.0.%d", i+1))
+			h.see()
+			time.Sleep(20 * time.Millisecond)
+		}
+		h.see("84.1.0.1")
+		time.Sleep(time.Hour)
+		h.expect(updater.OK, len(h.sim.Ledger()))
+		h.off()
+		if n := strings.Count(h.log.String(), "\n"); n > 40 {
+			t.Errorf("%d lines of log for %d requests:\n%s", n, len(h.sim.Ledger()), h.log.String())
+		}
+	})
+}
+
 func TestSameFaultIsLoggedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHouse(t, "home.example.com")
