@@ -1,0 +1,153 @@
+package updater
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"wandns/persist"
+	"wandns/wan"
+)
+
+// plan starts what is due and finds when the next thing will be.
+func (e *Engine) plan(now time.Time) Plan {
+	p := Plan{Save: map[string]persist.Record{}}
+	for _, s := range e.services {
+		req, ok := s.due()
+		if !ok || e.stopped || e.busy(s.Account) {
+			continue
+		}
+		if at := e.earliest(s, req); at.After(now) {
+			if p.Wake.IsZero() || at.Before(p.Wake) {
+				p.Wake = at
+			}
+			continue
+		}
+		if s.start(now, req) {
+			e.dirty[s.Name] = true
+		}
+		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, s.Login, req})
+	}
+	for name, r := range e.records {
+		if e.dirty[name] {
+			p.Save[name] = r
+		}
+	}
+	for _, s := range e.services {
+		if e.dirty[s.Name] {
+			p.Save[s.Name] = s.rec
+		}
+		if s.outdated() {
+			p.Cancel = append(p.Cancel, s.Name)
+		}
+	}
+	return p
+}
+
+// outdated reports whether another address is wanted than the one in flight:
+// the connection that carries it may be as dead as the address. One that is
+// only gone may come back, as it does while PPP connects.
+func (s *service) outdated() bool {
+	if s.flight == nil {
+		return false
+	}
+	v4, v6 := s.choice[wan.IPv4].Addr, s.choice[wan.IPv6].Addr
+	return s.flight.V4.IsValid() && v4.IsValid() && v4 != s.flight.V4 ||
+		s.flight.V6.IsValid() && v6.IsValid() && v6 != s.flight.V6
+}
+
+func (e *Engine) busy(account string) bool {
+	return slices.ContainsFunc(e.services, func(s *service) bool { return s.flight != nil && s.Account == account })
+}
+
+// due returns the next request that a service needs, whenever it may leave:
+// all names that need the same families.
+func (s *service) due() (Request, bool) {
+	if !s.Enabled || s.rec.Blocked != "" || s.flight != nil {
+		return Request{}, false
+	}
+	var req Request
+	for _, name := range s.Hosts {
+		h := s.rec.Hosts[name]
+		if h.Refused != "" {
+			continue
+		}
+		v4, v6 := s.choice[wan.IPv4].Addr, s.choice[wan.IPv6].Addr
+		if v4 == h.V4 {
+			v4 = netip.Addr{}
+		}
+		if v6 == h.V6 {
+			v6 = netip.Addr{}
+		}
+		if !v4.IsValid() && !v6.IsValid() {
+			continue
+		}
+		if len(req.Hosts) == 0 {
+			req.V4, req.V6 = v4, v6
+		}
+		if req.V4 == v4 && req.V6 == v6 && (s.Limits.HostsPerRequest == 0 || len(req.Hosts) < s.Limits.HostsPerRequest) {
+			req.Hosts = append(req.Hosts, name)
+		}
+	}
+	return req, len(req.Hosts) > 0
+}
+
+// earliest is when a request may leave: not before the hold, not before the
+// provider's floor, and after a growing pause while the address flaps.
+func (e *Engine) earliest(s *service, req Request) time.Time {
+	at := s.hold.until
+	another := req.V4 != s.hold.v4 || req.V6 != s.hold.v6
+	if s.hold.ours() && another && !s.last.IsZero() {
+		at = earlier(at, s.last.Add(cautious)) // the failure was another address's
+	}
+	if !s.last.IsZero() && (s.gaveUp || s.replaces(req)) {
+		at = later(at, s.last.Add(flap(s.flaps)))
+	}
+	if !s.last.IsZero() && s.rec.Failures > 0 {
+		at = later(at, s.last.Add(soon(1))) // a WAN that comes and goes is no reason to hurry
+	}
+	for _, o := range e.sharing(s.Account) {
+		if !o.last.IsZero() {
+			at = later(at, o.last.Add(s.Limits.Floor))
+		}
+	}
+	return at
+}
+
+// replaces reports whether the request changes an address that was confirmed
+// a short time ago.
+func (s *service) replaces(req Request) bool {
+	for _, name := range req.Hosts {
+		h := s.rec.Hosts[name]
+		if req.V4.IsValid() && h.V4.IsValid() && s.last.Sub(h.Since4) < calm(s.flaps) ||
+			req.V6.IsValid() && h.V6.IsValid() && s.last.Sub(h.Since6) < calm(s.flaps) {
+			return true
+		}
+	}
+	return false
+}
+
+// start notes that a request is about to leave, and reports whether that has
+// to be stored: an attempt that never reached the provider left its intent.
+func (s *service) start(now time.Time, req Request) (store bool) {
+	switch {
+	case now.Sub(s.last) >= calm(s.flaps):
+		s.flaps = 1
+	case s.gaveUp, s.replaces(req):
+		s.flaps++
+	}
+	s.last, s.hold, s.gaveUp = now, hold{}, false
+	s.flight = &req
+	s.rec.Account, s.rec.Login, s.rec.Config = s.Account, s.Login, s.Config
+	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
+	if i := s.rec.Intent; i == nil || !slices.Equal(i.Hosts, req.Hosts) || i.V4 != req.V4 || i.V6 != req.V6 {
+		s.rec.Intent = &persist.Intent{At: stamp(now), Hosts: req.Hosts, V4: req.V4, V6: req.V6}
+		store = true
+	}
+	if day := now.UTC().Format(time.DateOnly); s.rec.Day != day {
+		s.rec.Day, s.rec.SentToday = day, 0
+	}
+	s.rec.Sent++
+	s.rec.SentToday++
+	return store
+}
