@@ -66,7 +66,7 @@ type Runner struct {
 
 	accounts map[string]Account
 	cancel   map[string]context.CancelFunc // of the request in flight, by service
-	unsaved  bool                          // the journal lacks something
+	saveAt   time.Time                     // when to repeat a save that failed; zero if none did
 	done     chan Done
 	running  int
 	seen     bool // the WAN was read
@@ -152,7 +152,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			giveUp = time.After(grace)
 		}
 		if r.running == 0 && (stopping || r.Once && r.seen && r.idle()) {
-			if r.unsaved {
+			if !r.saveAt.IsZero() {
 				r.save(time.Now(), nil)
 			}
 			return r.status(time.Now())
@@ -177,11 +177,11 @@ func (r *Runner) configure(accounts []Account) Event {
 func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 	plan := r.Engine.Step(now, ev)
 	r.wake = plan.Wake
-	if len(plan.Save) > 0 || r.unsaved {
+	if len(plan.Save) > 0 || !r.saveAt.IsZero() && !now.Before(r.saveAt) {
 		r.save(now, plan.Save)
 	}
-	if r.unsaved && (r.wake.IsZero() || r.wake.After(now.Add(saveAgain))) {
-		r.wake = now.Add(saveAgain)
+	if !r.saveAt.IsZero() && (r.wake.IsZero() || r.saveAt.Before(r.wake)) {
+		r.wake = r.saveAt
 	}
 	for _, name := range plan.Cancel {
 		r.cancel[name]()
@@ -197,9 +197,9 @@ func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 
 func (r *Runner) save(now time.Time, records map[string]persist.Record) {
 	trouble := ""
-	err := r.Journal.Save(now, records)
-	r.unsaved = err != nil
-	if err != nil {
+	r.saveAt = time.Time{}
+	if err := r.Journal.Save(now, records); err != nil {
+		r.saveAt = now.Add(saveAgain)
 		trouble = fmt.Sprintf("what happened now may be repeated after a reboot: %v; free or repair state_dir", err)
 	} else if err := r.Journal.Trouble(); err != nil {
 		trouble = err.Error()
