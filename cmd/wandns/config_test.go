@@ -204,6 +204,7 @@ func TestAMistakeNamesItsLineAndKey(t *testing.T) {
 		{"family as a list", `family = ["ipv4", "ipv6"]`, "family", "not a list"},
 		{"family empty", `family = ""`, "family", "empty"},
 		{"source", `source = "dns"`, "source", "device"},
+		{"source empty", `source = ""`, "source", "empty"},
 		{"source that is reserved", `source = "provider"`, "source", "not supported"},
 		{"truth", `allow_private = "perhaps"`, "allow_private", "true, false"},
 		{"truth as a float", `allow_private = 1.0`, "allow_private", "wrong kind"},

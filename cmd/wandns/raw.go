@@ -20,6 +20,21 @@ type section struct {
 	keys       []option
 }
 
+// find returns the option of a key.
+func (s section) find(key string) (option, bool) {
+	for _, o := range s.keys {
+		if o.name == key {
+			return o, true
+		}
+	}
+	return option{}, false
+}
+
+func (s section) has(key string) bool {
+	_, ok := s.find(key)
+	return ok
+}
+
 // option is a key with its values. Numbers and truth values are text here;
 // the validation knows what a key should be.
 type option struct {

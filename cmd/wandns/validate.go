@@ -60,9 +60,9 @@ func (v *validator) conflicts(s section, c serviceConfig) {
 		if !both || o.Spec.Name != c.Spec.Name || o.Server != c.Server {
 			continue
 		}
+		v.now, _ = s.find("hostnames")
 		for _, h := range c.Hosts {
-			if i := slices.IndexFunc(s.keys, func(o option) bool { return o.name == "hostnames" }); h != "" && slices.Contains(o.Hosts, h) {
-				v.now = s.keys[i]
+			if h != "" && slices.Contains(o.Hosts, h) {
 				v.wrong("%q is a name of service %q already; remove it from one of the two", h, o.Name)
 			}
 		}
@@ -164,11 +164,7 @@ func (v *validator) service(s section, n int) serviceConfig {
 		case "ipv6_lan":
 			c.Policy.LAN = v.device()
 		case "source":
-			if s := v.text(); s == "web" || s == "provider" {
-				v.wrong("%q is not supported by this version; leave it out", s)
-			} else {
-				v.one("auto", "device")
-			}
+			v.source()
 		case "allow_private":
 			c.Policy.AllowPrivate = v.truth()
 		case "server":
@@ -183,14 +179,14 @@ func (v *validator) service(s section, n int) serviceConfig {
 			own = append(own, v.now)
 		}
 	}
-	if c.Policy.LAN != "" && !c.Policy.Host.IsValid() && !has(s, "ipv6_suffix") && !has(s, "ipv6_mac") {
+	if c.Policy.LAN != "" && !c.Policy.Host.IsValid() && !s.has("ipv6_suffix") && !s.has("ipv6_mac") {
 		v.now = option{name: "ipv6_lan", line: s.line}
 		v.wrong("needs ipv6_suffix or ipv6_mac, which say whose address it is")
 	}
 	v.own(&c, own, s.line)
 
 	for _, k := range serviceKeys {
-		if name := k.name; k.required && !has(s, name) && (name != "name" || s.name == "") {
+		if name := k.name; k.required && !s.has(name) && (name != "name" || s.name == "") {
 			v.now = option{name: name, line: s.line}
 			v.wrong("is missing; %s", map[string]string{
 				"name":      `give the service one, such as "home"`,
@@ -204,10 +200,6 @@ func (v *validator) service(s section, n int) serviceConfig {
 		c.Server = ""
 	}
 	return c
-}
-
-func has(s section, key string) bool {
-	return slices.ContainsFunc(s.keys, func(o option) bool { return o.name == key })
 }
 
 func notInName(r rune) bool {

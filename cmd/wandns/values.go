@@ -105,11 +105,11 @@ func (v *validator) hosts() []string {
 
 // checkHosts asks the provider about the names, once it is known.
 func (v *validator) checkHosts(s section, c serviceConfig) {
-	i := slices.IndexFunc(s.keys, func(o option) bool { return o.name == "hostnames" })
-	if i < 0 || c.Spec.CheckHost == nil {
+	o, ok := s.find("hostnames")
+	if !ok || c.Spec.CheckHost == nil {
 		return
 	}
-	v.now = s.keys[i]
+	v.now = o
 	for _, h := range c.Hosts {
 		switch why := c.Spec.CheckHost(h); {
 		case h == "" || why == "":
@@ -118,6 +118,16 @@ func (v *validator) checkHosts(s section, c serviceConfig) {
 		default:
 			v.wrong("%q %s", h, why)
 		}
+	}
+}
+
+func (v *validator) source() {
+	switch s := v.text(); s {
+	case "", "auto", "device":
+	case "web", "provider":
+		v.wrong("%q is not supported by this version; leave it out", s)
+	default:
+		v.wrong("%q is not one of auto, device", s)
 	}
 }
 
