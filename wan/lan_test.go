@@ -24,14 +24,26 @@ func pointToPoint(s State, device string) State {
 	return s
 }
 
+type ipv6Case struct {
+	name         string
+	state        State
+	policy       Policy
+	want, reason string // "ADDRESS DEVICE" or nothing, and part of why
+}
+
+func checkIPv6(t *testing.T, cases []ipv6Case) {
+	t.Helper()
+	for _, c := range cases {
+		got := Choose(c.state, IPv6, c.policy)
+		if have := strings.TrimSpace(strings.TrimPrefix(got.Addr.String(), "invalid IP") + " " + got.Device); have != c.want || !strings.Contains(got.Reason, c.reason) {
+			t.Errorf("%s: chose %q because %s; want %q because %q", c.name, have, got.Reason, c.want, c.reason)
+		}
+	}
+}
+
 func TestWANWithNothingButADelegatedPrefix(t *testing.T) {
 	lan := at("br-lan", "2a00:1:2:3::1/64")
-	for _, c := range []struct {
-		name         string
-		state        State
-		policy       Policy
-		want, reason string
-	}{
+	checkIPv6(t, []ipv6Case{
 		{
 			name: "the LAN's address serves", want: "2a00:1:2:3::1 br-lan", reason: "wan0 holds the IPv6 default route but has no global address",
 			state: delegated(world(at("wan0", "fe80::1/64"), lan, by6("wan0", 1)), "2a00:1:2::/56"),
@@ -76,12 +88,7 @@ func TestWANWithNothingButADelegatedPrefix(t *testing.T) {
 			name: "a deprecated one is none", reason: "has no IPv6 address",
 			state: world(lasting(lan, 0, 7200), by6("wan0", 1)),
 		},
-	} {
-		got := Choose(c.state, IPv6, c.policy)
-		if have := strings.TrimSpace(strings.TrimPrefix(got.Addr.String(), "invalid IP") + " " + got.Device); have != c.want || !strings.Contains(got.Reason, c.reason) {
-			t.Errorf("%s: chose %q because %s; want %q because %q", c.name, have, got.Reason, c.want, c.reason)
-		}
-	}
+	})
 }
 
 func TestLongestPreferredLifetimeComesFirst(t *testing.T) {
@@ -107,12 +114,7 @@ func TestHostBehindAChangingPrefix(t *testing.T) {
 	}
 	host := func(s, lan string) Policy { return Policy{Host: netip.MustParseAddr(s), LAN: lan} }
 	lan := at("br-lan", "2a00:1:2:3::1/64")
-	for _, c := range []struct {
-		name         string
-		state        State
-		policy       Policy
-		want, reason string
-	}{
+	checkIPv6(t, []ipv6Case{
 		{"under the LAN's prefix", world(at("wan0", "2a00:9::2/64"), lan, by6("wan0", 1)), host("::10", ""), "2a00:1:2:3::10 br-lan", "2a00:1:2:3::/64 is the prefix of br-lan"},
 		{"by its MAC address", world(lan, by6("wan0", 1)), Policy{Host: mac}, "2a00:1:2:3:211:22ff:fe33:4455 br-lan", ""},
 		{"on the LAN that was named", world(lan, at("guest", "2a00:1:2:4::1/64")), host("::10", "guest"), "2a00:1:2:4::10 guest", ""},
@@ -128,12 +130,7 @@ func TestHostBehindAChangingPrefix(t *testing.T) {
 		{"the global one comes first then", world(at("br-lan", "fd00::1/64"), lan), Policy{Host: netip.MustParseAddr("::10"), AllowPrivate: true}, "2a00:1:2:3::10 br-lan", ""},
 		{"an address alone is no prefix", world(at("br-lan", "2a00:1:2:3::1/128")), host("::10", ""), "", "no LAN device has"},
 		{"a LAN without one", world(lan, at("guest", "10.0.0.1/8")), host("::10", "guest"), "", "guest does not have a global IPv6 prefix"},
-	} {
-		got := Choose(c.state, IPv6, c.policy)
-		if have := strings.TrimSpace(strings.TrimPrefix(got.Addr.String(), "invalid IP") + " " + got.Device); have != c.want || !strings.Contains(got.Reason, c.reason) {
-			t.Errorf("%s: chose %q because %s; want %q because %q", c.name, have, got.Reason, c.want, c.reason)
-		}
-	}
+	})
 	if got := Choose(world(at("wan0", "84.0.0.2/24"), lan, by("wan0", 1)), IPv4, host("::10", "")); got.Addr.String() != "84.0.0.2" {
 		t.Errorf("its IPv4 address is %v, want the router's", got.Addr)
 	}

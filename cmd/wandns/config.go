@@ -162,17 +162,16 @@ func (c serviceConfig) account(agent updater.Agent) updater.Account {
 		"family": c.family(), "device": c.Policy.Device, "ipv6_suffix": addrText(c.Policy.Host), "ipv6_lan": c.Policy.LAN, "ca_file": c.CAFile, "hostnames": strings.Join(slices.Sorted(slices.Values(c.Hosts)), ","),
 		"enabled": unlessDefault(c.switched, true), "allow_private": unlessDefault(c.Policy.AllowPrivate, false),
 	}
-	for _, f := range c.Spec.Fields {
-		whole[f.Name] = c.Values[f.Name]
-		if f.Identity {
-			identity[f.Name] = c.Values[f.Name]
-		}
-	}
-	maps.Copy(whole, identity)
 	login := maps.Clone(identity)
+	maps.Copy(whole, identity)
 	for _, f := range c.Spec.Fields {
-		if f.Secret {
-			login[f.Name] = c.Values[f.Name]
+		value := c.Values[f.Name]
+		whole[f.Name] = value
+		if f.Identity {
+			identity[f.Name] = value
+		}
+		if f.Identity || f.Secret {
+			login[f.Name] = value
 		}
 	}
 	a.Account, a.Login, a.Config = digest(identity), digest(login), digest(whole)
