@@ -163,6 +163,8 @@ func judge(a Addr) (reason, next string, c class) {
 		return "duplicate: another host uses it (dadfailed, RFC 4862)", "give one of the two hosts another address", nowhere
 	case a.Flags&Tentative != 0:
 		return "tentative: duplicate address detection is running (RFC 4862)", "wait a few seconds", nowhere
+	case a.Flags&Withdrawn != 0:
+		return "withdrawn: its router advertises the prefix as deprecated (RFC 4862)", "wait for the provider's new address", nowhere
 	case a.Flags&Deprecated != 0 || a.Preferred == 0:
 		return "deprecated: its preferred lifetime is over (RFC 4862)", "wait for the provider's new address", nowhere
 	case six && a.Flags&Temporary != 0:

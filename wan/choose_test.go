@@ -592,7 +592,11 @@ func (d *dice) prefix() netip.Prefix {
 
 func (d *dice) state() State {
 	names := []string{"wan0", "wan1", "lo"}
-	devices := []Device{{"lo", true, true, false}, {"wan0", d.roll(2) == 0, true, false}, {"wan1", true, d.roll(2) == 0, d.roll(2) == 0}}
+	devices := []Device{
+		{Name: "lo", Up: true, Carrier: true},
+		{Name: "wan0", Up: d.roll(2) == 0, Carrier: true},
+		{Name: "wan1", Up: true, Carrier: d.roll(2) == 0, PointToPoint: d.roll(2) == 0},
+	}
 	var addrs []Addr
 	for range d.roll(8) {
 		addrs = append(addrs, Addr{
@@ -623,7 +627,8 @@ func (d *dice) state() State {
 }
 
 func (s State) clone() State {
-	return State{slices.Clone(s.Devices), slices.Clone(s.Addrs), slices.Clone(s.Routes), slices.Clone(s.Delegated)}
+	s.Devices, s.Addrs, s.Routes, s.Delegated = slices.Clone(s.Devices), slices.Clone(s.Addrs), slices.Clone(s.Routes), slices.Clone(s.Delegated)
+	return s
 }
 
 func FuzzChoose(f *testing.F) {

@@ -63,6 +63,7 @@ func (r *reader) read() (State, error) {
 	err := r.dump(unix.RTM_GETLINK, unix.RTM_NEWLINK, func(b []byte) {
 		if index, d, ok := parseLink(b); ok {
 			names[index] = d.Name
+			d.Index = int(index)
 			devices = append(devices, d)
 		}
 	}, links, nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)))

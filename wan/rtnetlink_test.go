@@ -241,14 +241,14 @@ func TestParseLink(t *testing.T) {
 		msg  []byte
 		want string
 	}{
-		{"up", linkMsg(7, unix.IFF_UP|unix.IFF_LOWER_UP, attr(unix.IFLA_MTU, u32(1500)), name), "7 {wan0 true true false} true"},
-		{"no carrier", linkMsg(7, unix.IFF_UP, name), "7 {wan0 true false false} true"},
-		{"down", linkMsg(7, 0, name), "7 {wan0 false false false} true"},
-		{"no name", linkMsg(7, 0), "7 { false false false} false"},
-		{"an empty name", linkMsg(7, 0, attr(unix.IFLA_IFNAME, []byte{0})), "7 { false false false} false"},
-		{"a name without its end", linkMsg(7, 0, attr(unix.IFLA_IFNAME, []byte("wan0"))), "7 {wan0 false false false} true"},
-		{"short", linkMsg(7, 0)[:15], "0 { false false false} false"},
-		{"empty", nil, "0 { false false false} false"},
+		{"up", linkMsg(7, unix.IFF_UP|unix.IFF_LOWER_UP, attr(unix.IFLA_MTU, u32(1500)), name), "7 {wan0 0 true true false} true"},
+		{"no carrier", linkMsg(7, unix.IFF_UP, name), "7 {wan0 0 true false false} true"},
+		{"down", linkMsg(7, 0, name), "7 {wan0 0 false false false} true"},
+		{"no name", linkMsg(7, 0), "7 { 0 false false false} false"},
+		{"an empty name", linkMsg(7, 0, attr(unix.IFLA_IFNAME, []byte{0})), "7 { 0 false false false} false"},
+		{"a name without its end", linkMsg(7, 0, attr(unix.IFLA_IFNAME, []byte("wan0"))), "7 {wan0 0 false false false} true"},
+		{"short", linkMsg(7, 0)[:15], "0 { 0 false false false} false"},
+		{"empty", nil, "0 { 0 false false false} false"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			index, d, ok := parseLink(c.msg)

@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -42,7 +43,8 @@ func (f Family) RecordType() string {
 }
 
 // State is what the kernel knows about devices, addresses and default routes
-// at one moment. It is a value: nobody changes one after it was read.
+// at one moment, and what the routers around have advertised. It is a value:
+// nobody changes one after it was read.
 type State struct {
 	Devices []Device // by name
 	Addrs   []Addr   // in the kernel's order
@@ -50,11 +52,17 @@ type State struct {
 	// Delegated are the prefixes that a provider delegated (RFC 8415), by
 	// address, as netifd leaves them in the kernel: as unreachable routes.
 	Delegated []netip.Prefix
+
+	Routers    []Router     // by device and address
+	Advertised []Advertised // by device and prefix
+	Ignored    int          // router advertisements that were no good
+	Deaf       bool         // advertisements cannot be heard: it takes CAP_NET_RAW
 }
 
 // Device is a network device that has an address or holds a default route.
 type Device struct {
 	Name    string
+	Index   int  // another one if it is made again under its name
 	Up      bool // administratively up
 	Carrier bool // the lower layer is up
 	// PointToPoint links, as of VPNs and PPP, have no hosts behind them.
@@ -85,6 +93,7 @@ type Route struct {
 	PrefSrc  netip.Addr   // RTA_PREFSRC; invalid if the kernel chooses
 	Metric   uint32       // lower wins
 	LinkDown bool         // the kernel marked the next hop dead or without carrier
+	Leaving  bool         // the router advertised that it goes away
 }
 
 // Flags are the IFA_F_* bits of if_addr.h.
@@ -99,6 +108,10 @@ const (
 	Deprecated Flags = 0x20
 	Tentative  Flags = 0x40
 	Permanent  Flags = 0x80
+
+	// Withdrawn is no flag of the kernel's: a router advertised that the
+	// prefix shall not be used any more.
+	Withdrawn Flags = 1 << 31
 )
 
 // Names returns the set flags in ip(8)'s words.
@@ -118,6 +131,7 @@ func (a Addr) Names() []string {
 		{Deprecated, "deprecated"},
 		{Tentative, "tentative"},
 		{Permanent, "permanent"},
+		{Withdrawn, "withdrawn"},
 	} {
 		if a.Flags&f.bit != 0 {
 			names = append(names, f.name)
@@ -142,7 +156,16 @@ func (s State) Equal(t State) bool {
 	return slices.Equal(s.Devices, t.Devices) &&
 		slices.Equal(s.Routes, t.Routes) &&
 		slices.Equal(s.Delegated, t.Delegated) &&
-		slices.EqualFunc(s.Addrs, t.Addrs, func(a, b Addr) bool { return a.lasting() == b.lasting() })
+		s.Ignored == t.Ignored && s.Deaf == t.Deaf &&
+		alike(s.Addrs, t.Addrs) && alike(s.Routers, t.Routers) && alike(s.Advertised, t.Advertised)
+}
+
+// alike compares what has lifetimes.
+func alike[T interface {
+	comparable
+	lasting() T
+}](a, b []T) bool {
+	return slices.EqualFunc(a, b, func(a, b T) bool { return a.lasting() == b.lasting() })
 }
 
 // lasting is the address without what changes by itself.
@@ -153,21 +176,6 @@ func (a Addr) lasting() Addr {
 
 // newState orders what was read so that equal readings compare equal.
 func newState(devices []Device, addrs []Addr, routes []Route, delegated []netip.Prefix) State {
-	slices.SortStableFunc(routes, func(a, b Route) int {
-		if a.LinkDown != b.LinkDown {
-			if a.LinkDown {
-				return 1
-			}
-			return -1
-		}
-		if a.Metric < b.Metric {
-			return -1
-		}
-		if a.Metric > b.Metric {
-			return 1
-		}
-		return 0
-	})
 	used := map[string]bool{}
 	for _, a := range addrs {
 		used[a.Device] = true
@@ -178,5 +186,21 @@ func newState(devices []Device, addrs []Addr, routes []Route, delegated []netip.
 	devices = slices.DeleteFunc(devices, func(d Device) bool { return !used[d.Name] })
 	slices.SortFunc(devices, func(a, b Device) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(delegated, netip.Prefix.Compare)
-	return State{Devices: devices, Addrs: addrs, Routes: routes, Delegated: slices.Compact(delegated)}
+	s := State{Devices: devices, Addrs: addrs, Routes: routes, Delegated: slices.Compact(delegated)}
+	s.order()
+	return s
+}
+
+// order puts the preferred route first: one that leads somewhere, then the
+// lowest metric.
+func (s State) order() {
+	lost := func(r Route) int {
+		if r.LinkDown || r.Leaving {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(s.Routes, func(a, b Route) int {
+		return cmp.Or(lost(a)-lost(b), cmp.Compare(a.Metric, b.Metric))
+	})
 }

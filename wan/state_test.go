@@ -52,6 +52,12 @@ func TestEqualSeesEveryOtherChange(t *testing.T) {
 		"no route":           func(s *State) { s.Routes = nil },
 		"device down":        func(s *State) { s.Devices[0].Up = false },
 		"carrier":            func(s *State) { s.Devices[0].Carrier = false },
+		"made again":         func(s *State) { s.Devices[0].Index++ },
+		"leaving router":     func(s *State) { s.Routes[0].Leaving = true },
+		"router":             func(s *State) { s.Routers = []Router{{Device: "wan0", Lifetime: 1}} },
+		"advertised prefix":  func(s *State) { s.Advertised = []Advertised{{Device: "wan0", Valid: 1}} },
+		"ignored":            func(s *State) { s.Ignored++ },
+		"deaf":               func(s *State) { s.Deaf = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := base.clone()
@@ -98,7 +104,7 @@ func TestNames(t *testing.T) {
 		{Addr{Prefix: at("", "2a00::2/64").Prefix}, nil},
 		{
 			Addr{Prefix: at("", "2a00::2/64").Prefix, Flags: ^Flags(0)},
-			[]string{"temporary", "optimistic", "dadfailed", "deprecated", "tentative", "permanent"},
+			[]string{"temporary", "optimistic", "dadfailed", "deprecated", "tentative", "permanent", "withdrawn"},
 		},
 		{Addr{Prefix: at("", "2a00::2/64").Prefix, Flags: 0xf02}, nil},
 	} {

@@ -15,15 +15,17 @@ import (
 func Watch(ctx context.Context, log *slog.Logger) <-chan State {
 	states := make(chan State, 1)
 	w := &watcher{log: log, dirty: make(chan struct{}, 1)}
-	w.dirty <- struct{}{}
+	w.routers = newHearing(log, w.mark)
+	w.mark()
 	go w.listen(ctx)
 	go w.deliver(ctx, states)
 	return states
 }
 
 type watcher struct {
-	log   *slog.Logger
-	dirty chan struct{} // one slot: look again
+	log     *slog.Logger
+	dirty   chan struct{} // one slot: look again
+	routers *hearing
 }
 
 // retry spaces attempts to subscribe. Each is followed by a reading, so that
@@ -75,6 +77,7 @@ func (w *watcher) hear(ctx context.Context) error {
 // deliver reads when marked and sends what differs from the last State sent.
 func (w *watcher) deliver(ctx context.Context, states chan State) {
 	defer close(states)
+	defer w.routers.close()
 	var last State
 	sent := false
 	for {
@@ -92,6 +95,8 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			w.mark()
 			continue
 		}
+		s = w.routers.apply(s)
+		w.routers.follow(s)
 		if !sent || !s.Equal(last) {
 			select { // the newest wins
 			case <-states:

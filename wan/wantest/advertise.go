@@ -1,12 +1,14 @@
 package wantest
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"time"
 
 	"github.com/mdlayher/ndp"
+	"golang.org/x/net/ipv6"
 )
 
 // AcceptRA lets a device configure itself by router advertisements, also by
@@ -24,17 +26,51 @@ func AcceptRA(dev string) error {
 // half an hour and a prefix for address configuration. It waits until dev has
 // a link-local address that passed duplicate address detection.
 func Advertise(dev, prefix string, preferred, valid time.Duration) error {
-	if err := advertise(dev, prefix, preferred, valid); err != nil {
+	ra, err := Advertisement(prefix, preferred, valid)
+	if err == nil {
+		err = Send(dev, ndp.HopLimit, ra)
+	}
+	if err != nil {
 		return fmt.Errorf("advertise %s from %s: %w", prefix, dev, err)
 	}
 	return nil
 }
 
-func advertise(dev, prefix string, preferred, valid time.Duration) error {
+// Leave sends an advertisement of a router that goes away from dev.
+func Leave(dev string) error {
+	ra, err := ndp.MarshalMessage(&ndp.RouterAdvertisement{})
+	if err == nil {
+		err = Send(dev, ndp.HopLimit, ra)
+	}
+	if err != nil {
+		return fmt.Errorf("leave %s: %w", dev, err)
+	}
+	return nil
+}
+
+// Advertisement returns the ICMPv6 message that Advertise sends.
+func Advertisement(prefix string, preferred, valid time.Duration) ([]byte, error) {
 	p, err := netip.ParsePrefix(prefix)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return ndp.MarshalMessage(&ndp.RouterAdvertisement{
+		CurrentHopLimit: 64,
+		RouterLifetime:  30 * time.Minute,
+		Options: []ndp.Option{&ndp.PrefixInformation{
+			PrefixLength:                   uint8(p.Bits()),
+			OnLink:                         true,
+			AutonomousAddressConfiguration: true,
+			ValidLifetime:                  valid,
+			PreferredLifetime:              preferred,
+			Prefix:                         p.Masked().Addr(),
+		}},
+	})
+}
+
+// Send sends an ICMPv6 message, whatever it holds, from dev to all nodes of
+// the link. The kernel fills in the checksum.
+func Send(dev string, hopLimit int, message []byte) error {
 	ifi, err := net.InterfaceByName(dev)
 	if err != nil {
 		return err
@@ -44,31 +80,35 @@ func advertise(dev, prefix string, preferred, valid time.Duration) error {
 		return err
 	}
 	defer conn.Close()
-	return conn.WriteTo(&ndp.RouterAdvertisement{
-		CurrentHopLimit: 64,
-		RouterLifetime:  30 * time.Minute,
-		Options: []ndp.Option{
-			&ndp.PrefixInformation{
-				PrefixLength:                   uint8(p.Bits()),
-				OnLink:                         true,
-				AutonomousAddressConfiguration: true,
-				ValidLifetime:                  valid,
-				PreferredLifetime:              preferred,
-				Prefix:                         p.Masked().Addr(),
-			},
-			&ndp.LinkLayerAddress{Direction: ndp.Source, Addr: ifi.HardwareAddr},
-		},
-	}, nil, netip.IPv6LinkLocalAllNodes())
+	pc := ipv6.NewPacketConn(conn)
+	if err := errors.Join(pc.SetMulticastHopLimit(hopLimit), pc.SetChecksum(true, 2)); err != nil {
+		return err
+	}
+	_, err = pc.WriteTo(message, nil, &net.IPAddr{IP: net.IPv6linklocalallnodes, Zone: dev})
+	return err
 }
 
 // listen retries, since a tentative address cannot be bound to.
-func listen(ifi *net.Interface) (*ndp.Conn, error) {
+func listen(ifi *net.Interface) (net.PacketConn, error) {
 	deadline := time.Now().Add(5 * time.Second)
 	for {
-		conn, _, err := ndp.Listen(ifi, ndp.LinkLocal)
+		conn, err := bind(ifi)
 		if err == nil || time.Now().After(deadline) {
 			return conn, err
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+func bind(ifi *net.Interface) (net.PacketConn, error) {
+	addrs, err := ifi.Addrs()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addrs {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() == nil && ip.IP.IsLinkLocalUnicast() {
+			return net.ListenPacket("ip6:ipv6-icmp", ip.IP.String()+"%"+ifi.Name)
+		}
+	}
+	return nil, errors.New("it has no link-local address")
 }

@@ -1,0 +1,392 @@
+package wan
+
+import (
+	"encoding/hex"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/ndp"
+
+	"wandns/wan/wantest"
+)
+
+//nolint:gochecknoglobals // constants
+var (
+	gateway = netip.MustParseAddr("fe80::1%wan0")
+	noon    = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+)
+
+// ra is an advertisement with a router lifetime and prefixes for address
+// configuration.
+func ra(lifetime time.Duration, prefixes ...*ndp.PrefixInformation) *ndp.RouterAdvertisement {
+	m := &ndp.RouterAdvertisement{RouterLifetime: lifetime}
+	for _, p := range prefixes {
+		m.Options = append(m.Options, p)
+	}
+	return m
+}
+
+func prefix(s string, preferred, valid time.Duration) *ndp.PrefixInformation {
+	p := netip.MustParsePrefix(s)
+	return &ndp.PrefixInformation{
+		PrefixLength: uint8(p.Bits()), Prefix: p.Addr(), PreferredLifetime: preferred, ValidLifetime: valid,
+		OnLink: true, AutonomousAddressConfiguration: true,
+	}
+}
+
+// made is an address that was made of an advertised prefix.
+func made(device, prefix string) Addr {
+	a := lasting(at(device, prefix), 3600, 7200)
+	a.Flags = 0
+	return a
+}
+
+func bytesOf(t testing.TB, m ndp.Message) []byte {
+	t.Helper()
+	b, err := ndp.MarshalMessage(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestParseRA(t *testing.T) {
+	good := bytesOf(t, ra(time.Hour, prefix("2a00:1::/64", time.Hour, 2*time.Hour)))
+	for name, c := range map[string]struct {
+		b        []byte
+		from     string
+		hopLimit int
+		ok       bool
+	}{
+		"good":                        {good, "fe80::1%wan0", 255, true},
+		"without options":             {good[:16], "fe80::1", 255, true},
+		"forwarded":                   {good, "fe80::1", 254, false},
+		"without a hop limit":         {good, "fe80::1", 0, false},
+		"from a global address":       {good, "2a00::1", 255, false},
+		"code":                        {set(good, 1, 1), "fe80::1", 255, false},
+		"another type":                {bytesOf(t, &ndp.RouterSolicitation{}), "fe80::1", 255, false},
+		"empty":                       {nil, "fe80::1", 255, false},
+		"header cut":                  {good[:15], "fe80::1", 255, false},
+		"option cut":                  {good[:len(good)-1], "fe80::1", 255, false},
+		"option of length 0":          {set(good, 17, 0), "fe80::1", 255, false},
+		"option longer than message":  {set(good, 17, 5), "fe80::1", 255, false},
+		"prefix length beyond 128":    {set(good, 18, 129), "fe80::1", 255, false},
+		"multicast prefix":            {set(set(good, 32, 0xff), 33, 2), "fe80::1", 255, false},
+		"valid for very long":         {set(good, 20, 0xff), "fe80::1", 255, true},
+		"preferred longer than valid": {set(good, 24, 0xff), "fe80::1", 255, false},
+	} {
+		if _, err := parseRA(c.b, netip.MustParseAddr(c.from), c.hopLimit); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// heard teaches advertisements, a second apart.
+func heard(t *testing.T, list ...*ndp.RouterAdvertisement) advertisements {
+	t.Helper()
+	a := advertisements{}
+	for i, m := range list {
+		if _, err := a.learn("wan0", gateway, m, noon.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a
+}
+
+func TestWithdrawnPrefixIsNotPublished(t *testing.T) {
+	const p = "2a00:1::/64"
+	announced := ra(time.Hour, prefix(p, time.Hour, 2*time.Hour))
+	withdrawn := ra(time.Hour, prefix(p, 0, 2*time.Hour))
+	for name, c := range map[string]struct {
+		heard []*ndp.RouterAdvertisement
+		later time.Duration
+		addr  Addr
+		want  string
+	}{
+		"nothing heard":            {nil, 0, made("wan0", "2a00:1::9/64"), "2a00:1::9"},
+		"announced":                {[]*ndp.RouterAdvertisement{announced}, 0, made("wan0", "2a00:1::9/64"), "2a00:1::9"},
+		"withdrawn":                {[]*ndp.RouterAdvertisement{announced, withdrawn}, 0, made("wan0", "2a00:1::9/64"), ""},
+		"not valid any more":       {[]*ndp.RouterAdvertisement{ra(time.Hour, prefix(p, 0, 0))}, 0, made("wan0", "2a00:1::9/64"), ""},
+		"announced again":          {[]*ndp.RouterAdvertisement{withdrawn, announced}, 0, made("wan0", "2a00:1::9/64"), "2a00:1::9"},
+		"the kernel knows better":  {[]*ndp.RouterAdvertisement{withdrawn}, time.Hour, made("wan0", "2a00:1::9/64"), "2a00:1::9"},
+		"lifetime over, unheard":   {[]*ndp.RouterAdvertisement{announced}, 90 * time.Minute, made("wan0", "2a00:1::9/64"), "2a00:1::9"},
+		"another prefix":           {[]*ndp.RouterAdvertisement{withdrawn}, 0, made("wan0", "2a00:2::9/64"), "2a00:2::9"},
+		"of DHCPv6":                {[]*ndp.RouterAdvertisement{withdrawn}, 0, made("wan0", "2a00:1::9/128"), "2a00:1::9"},
+		"by hand":                  {[]*ndp.RouterAdvertisement{withdrawn}, 0, at("wan0", "2a00:1::9/64"), "2a00:1::9"},
+		"not for address building": {[]*ndp.RouterAdvertisement{ra(time.Hour, &ndp.PrefixInformation{PrefixLength: 64, Prefix: netip.MustParseAddr("2a00:1::"), OnLink: true})}, 0, made("wan0", "2a00:1::9/64"), "2a00:1::9"},
+	} {
+		s := heard(t, c.heard...).apply(world(c.addr, by6("wan0", 1)), noon.Add(c.later))
+		got := Choose(s, IPv6, Policy{}).Addr
+		if got.IsValid() != (c.want != "") || got.IsValid() && got.String() != c.want {
+			t.Errorf("%s: published %s, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestWithdrawalConcernsItsDeviceOnly(t *testing.T) {
+	a := heard(t, ra(0, prefix("2a00:1::/64", 0, time.Hour)))
+	s := a.apply(world(made("wan1", "2a00:1::9/64"), by6("wan1", 1)), noon)
+	if got := Choose(s, IPv6, Policy{}).Addr; !got.IsValid() {
+		t.Error("an advertisement on wan0 withdrew an address of wan1")
+	}
+}
+
+func TestRouterThatLeavesIsTheLastResort(t *testing.T) {
+	one, two := by6("wan0", 1), by6("wan1", 2)
+	one.Gateway, two.Gateway = netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::1")
+	state := func() State { return world(made("wan0", "2a00:1::9/64"), at("wan1", "2a00:2::9/64"), one, two) }
+	for name, c := range map[string]struct {
+		heard []*ndp.RouterAdvertisement
+		later time.Duration
+		want  string
+	}{
+		"stays":                   {[]*ndp.RouterAdvertisement{ra(time.Hour)}, 0, "wan0"},
+		"leaves":                  {[]*ndp.RouterAdvertisement{ra(time.Hour), ra(0)}, 0, "wan1"},
+		"comes back":              {[]*ndp.RouterAdvertisement{ra(0), ra(time.Hour)}, 0, "wan0"},
+		"the kernel knows better": {[]*ndp.RouterAdvertisement{ra(0)}, time.Hour, "wan0"},
+	} {
+		s := heard(t, c.heard...).apply(state(), noon.Add(c.later))
+		if got := Choose(s, IPv6, Policy{}).Device; got != c.want {
+			t.Errorf("%s: followed %s, want %s", name, got, c.want)
+		}
+	}
+
+	alone := heard(t, ra(0)).apply(world(made("wan0", "2a00:1::9/64"), one), noon)
+	if got := Choose(alone, IPv6, Policy{}).Device; got != "wan0" {
+		t.Errorf("without another route %q is followed", got)
+	}
+}
+
+func TestAdvertisedLifetimesRunDown(t *testing.T) {
+	a := heard(t, ra(time.Hour, prefix("2a00:1::/64", 20*time.Minute, time.Hour), prefix("2a00:2::/64", infinite, infinite)))
+	s := a.apply(world(), noon.Add(15*time.Minute))
+	want := []Advertised{
+		{"wan0", netip.MustParsePrefix("2a00:1::/64"), gateway.WithZone(""), 5 * 60, 45 * 60},
+		{"wan0", netip.MustParsePrefix("2a00:2::/64"), gateway.WithZone(""), Forever, Forever},
+	}
+	if !slices.Equal(s.Advertised, want) || !slices.Equal(s.Routers, []Router{{"wan0", gateway.WithZone(""), 45 * 60}}) {
+		t.Errorf("heard %+v, %+v", s.Routers, s.Advertised)
+	}
+	if s = a.apply(world(), noon.Add(time.Hour)); len(s.Routers) != 0 || len(s.Advertised) != 1 {
+		t.Errorf("what is over stays: %+v, %+v", s.Routers, s.Advertised)
+	}
+}
+
+func TestLearnReportsOnlyWhatMatters(t *testing.T) {
+	a := advertisements{}
+	for i, c := range []struct {
+		m    *ndp.RouterAdvertisement
+		want bool
+	}{
+		{ra(time.Hour, prefix("2a00:1::/64", time.Hour, time.Hour)), true},
+		{ra(time.Hour, prefix("2a00:1::/64", time.Hour, time.Hour)), false},
+		{ra(time.Minute, prefix("2a00:1::/64", time.Minute, time.Hour)), false},
+		{ra(time.Hour, prefix("2a00:1::/64", 0, time.Hour)), true},
+		{ra(time.Hour, prefix("2a00:1::/64", 0, time.Hour)), false},
+		{ra(0), true},
+		{ra(0), false},
+	} {
+		if got, err := a.learn("wan0", gateway, c.m, noon); err != nil || got != c.want {
+			t.Errorf("number %d: %t, %v", i, got, err)
+		}
+	}
+}
+
+func TestFloodOfRoutersAndPrefixesIsBounded(t *testing.T) {
+	a := advertisements{}
+	refused := 0
+	for i := range 300 {
+		p := netip.PrefixFrom(netip.AddrFrom16([16]byte{0x2a, byte(i >> 8), byte(i)}), 64)
+		from := netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 15: byte(i % 100)})
+		if _, err := a.learn("wan0", from, ra(time.Hour, prefix(p.String(), time.Hour, time.Hour)), noon); err != nil {
+			refused++
+		}
+	}
+	n := a["wan0"]
+	if len(n.routers) > maxRouters || len(n.prefixes) > maxPrefixes || refused == 0 {
+		t.Errorf("%d routers and %d prefixes are remembered, %d refused", len(n.routers), len(n.prefixes), refused)
+	}
+	if _, err := a.learn("wan0", netip.MustParseAddr("fe80::"), ra(0, prefix("2a00::/64", 0, 0)), noon); err != nil {
+		t.Errorf("a flood shuts out the router that was there before: %v", err)
+	}
+}
+
+// FuzzRA looks for a message that does more than it may: an ill-formed one
+// changes nothing, and a good one takes addresses of the prefixes in it from
+// its device, and nothing else.
+func FuzzRA(f *testing.F) {
+	for _, m := range []ndp.Message{
+		ra(time.Hour, prefix("2a00:1::/64", time.Hour, 2*time.Hour)),
+		ra(0, prefix("2a00:1::/64", 0, 0), prefix("2a00:2::/48", 0, infinite)),
+		&ndp.RouterSolicitation{},
+	} {
+		f.Add(bytesOf(f, m))
+	}
+	full, err := hex.DecodeString("86000000400807080000000000000000" + "01010242ac110002" + "05010000000005dc" +
+		"030440c000000e1000000e10000000002a000001000000000000000000000000" + "1903000000000e102a000001000000000000000000000053")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(full)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a := advertisements{}
+		m, err := parseRA(b, gateway, 255)
+		if err == nil {
+			_, err = a.learn("wan0", gateway, m, noon)
+		}
+		before := world(made("wan0", "2a00:1::9/64"), made("wan1", "2a00:1::9/64"), by6("wan0", 1), by6("wan1", 2))
+		after := a.apply(before.clone(), noon)
+		if err != nil && !after.Equal(before) {
+			t.Fatalf("%x is refused (%v) and changes the state to %+v", b, err, after)
+		}
+		if after.Addrs[1] != before.Addrs[1] || !slices.Equal(after.Routes, before.Routes) {
+			t.Fatalf("%x changes what it is not about: %+v", b, after)
+		}
+		if withdrawn := after.Addrs[0] != before.Addrs[0]; withdrawn && !slices.ContainsFunc(after.Advertised, func(p Advertised) bool {
+			return p.Preferred == 0 && p.Prefix == netip.MustParsePrefix("2a00:1::/64")
+		}) {
+			t.Fatalf("%x withdraws another prefix: %+v", b, after)
+		}
+	})
+}
+
+func TestKernelWithdrawnPrefixIsHeardBeforeTheKernelActs(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	// As on OpenWrt, this kernel does not act on advertisements.
+	must(t, wantest.Veth("wan0", "isp0"), wantest.Sysctl("net/ipv6/conf/wan0/accept_ra", "0"),
+		wantest.AddAddr("wan0", "2a00:1::9/64", "nodad", "preferred_lft", "3600", "valid_lft", "7200"),
+		wantest.AddDefault("wan0", "84.0.0.1", 10, "onlink"))
+	w := watching(t)
+	gw := linkLocalOf(t, w, "isp0")
+	must(t, wantest.AddDefault("wan0", gw.String(), 10))
+	w.chosen(IPv6, "2a00:1::9 wan0")
+	linkLocalOf(t, w, "wan0") // it is listening now
+
+	must(t, wantest.Advertise("isp0", "2a00:1::/64", time.Hour, 2*time.Hour))
+	s := w.until("the router", func(s State) bool { return len(s.Routers) == 1 && len(s.Advertised) == 1 })
+	if s.Routers[0].Addr != gw || s.Routers[0].Lifetime == 0 || choice(s, IPv6) != "2a00:1::9 wan0" {
+		t.Errorf("heard %+v", s)
+	}
+
+	must(t, wantest.Advertise("isp0", "2a00:1::/64", 0, 2*time.Hour))
+	s = w.chosen(IPv6, "")
+	if i := slices.IndexFunc(s.Addrs, func(a Addr) bool { return has(State{Addrs: []Addr{a}}, "wan0", "2a00:1::9") }); s.Addrs[i].Flags&Deprecated != 0 {
+		t.Error("the kernel acted too, so nothing is proven")
+	}
+	must(t, wantest.Advertise("isp0", "2a00:1::/64", time.Hour, 2*time.Hour))
+	w.chosen(IPv6, "2a00:1::9 wan0")
+	must(t, wantest.Leave("isp0"))
+	w.until("the router's end", func(s State) bool {
+		return slices.ContainsFunc(s.Routes, func(r Route) bool { return r.Gateway == gw && r.Leaving })
+	})
+}
+
+func TestKernelMalformedAdvertisementsChangeNothingAndAreCounted(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	must(t, wantest.Veth("wan0", "isp0"), wantest.Sysctl("net/ipv6/conf/wan0/accept_ra", "0"),
+		wantest.AddAddr("wan0", "2a00:1::9/64", "nodad", "preferred_lft", "3600", "valid_lft", "7200"),
+		wantest.AddDefault("wan0", "::", 10))
+	w := &watch{t: t, states: Watch(t.Context(), complaints(t, 1))}
+	linkLocalOf(t, w, "wan0") // it is listening now
+	good, err := wantest.Advertisement("2a00:1::/64", time.Hour, 2*time.Hour)
+	must(t, err, wantest.Send("isp0", 255, good))
+	w.until("the router", func(s State) bool { return len(s.Routers) == 1 })
+
+	withdrawal, err := wantest.Advertisement("2a00:1::/64", 0, 2*time.Hour)
+	must(t, err,
+		wantest.Send("isp0", 254, withdrawal),
+		wantest.Send("isp0", 255, withdrawal[:len(withdrawal)-3]),
+		wantest.Send("isp0", 255, set(withdrawal, 17, 0)),
+		wantest.Send("isp0", 255, set(withdrawal, 24, 0xff)), // preferred for longer than valid
+	)
+	s := w.until("the count", func(s State) bool { return s.Ignored == 4 })
+	if choice(s, IPv6) != "2a00:1::9 wan0" || len(s.Advertised) != 1 {
+		t.Errorf("malformed advertisements changed the state: %+v", s)
+	}
+}
+
+func TestKernelSolicitsOnceWhenALinkComesUp(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	must(t, wantest.Veth("wan0", "isp0"), wantest.AddDefault("wan0", "::", 10), wantest.Sysctl("net/ipv6/conf/wan0/accept_ra", "0"))
+	w := watching(t)
+	from := linkLocalOf(t, w, "wan0")
+	isp := linkLocalOf(t, w, "isp0")
+	solicited := solicitations(t, "isp0", isp)
+	for range 2 {
+		must(t, wantest.Down("wan0"))
+		w.until("the end of the link", func(s State) bool { return !s.linkLocal("wan0").IsValid() })
+		must(t, wantest.Up("wan0"), wantest.AddDefault("wan0", "::", 10))
+		select {
+		case got := <-solicited:
+			if got != from {
+				t.Errorf("%s solicited, not %s", got, from)
+			}
+		case <-time.After(patience):
+			t.Fatal("no solicitation came")
+		}
+	}
+	must(t, wantest.AddAddr("wan0", "84.0.0.2/24"))
+	w.until("another change", func(s State) bool { return has(s, "wan0", "84.0.0.2") })
+	if len(solicited) > 0 {
+		t.Error("it solicited more than once for a link")
+	}
+}
+
+// linkLocalOf waits until a device has passed duplicate address detection.
+func linkLocalOf(t *testing.T, w *watch, device string) netip.Addr {
+	t.Helper()
+	if addr := w.last.linkLocal(device); addr.IsValid() {
+		return addr
+	}
+	return w.until("a link-local address of "+device, func(s State) bool { return s.linkLocal(device).IsValid() }).linkLocal(device)
+}
+
+// solicitations reports from whom router solicitations arrive at a device.
+func solicitations(t *testing.T, device string, addr netip.Addr) <-chan netip.Addr {
+	t.Helper()
+	ifi, err := net.InterfaceByName(device)
+	must(t, err)
+	conn, _, err := ndp.Listen(ifi, ndp.Addr(addr.String()))
+	must(t, err, conn.JoinGroup(netip.IPv6LinkLocalAllRouters()))
+	t.Cleanup(func() { conn.Close() })
+	heard := make(chan netip.Addr, 10)
+	go func() {
+		for {
+			m, _, from, err := conn.ReadFrom()
+			if err != nil {
+				return
+			}
+			if _, ok := m.(*ndp.RouterSolicitation); ok {
+				heard <- from.WithZone("")
+			}
+		}
+	}()
+	return heard
+}
+
+// complaints is a log in which the watcher may complain so often.
+func complaints(t *testing.T, allowed int) *slog.Logger {
+	return slog.New(slog.NewTextHandler(counted{t, &allowed}, nil))
+}
+
+type counted struct {
+	testing.TB
+	left *int
+}
+
+func (c counted) Write(b []byte) (int, error) {
+	if *c.left--; *c.left < 0 {
+		c.Errorf("the watcher complains too much: %s", b)
+	}
+	return len(b), nil
+}

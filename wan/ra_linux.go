@@ -1,0 +1,214 @@
+package wan
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/mdlayher/ndp"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+)
+
+// hearing listens for router advertisements on every device that holds a
+// default route.
+type hearing struct {
+	log  *slog.Logger
+	mark func() // look again
+
+	mu      sync.Mutex
+	heard   advertisements
+	ears    map[string]*ear // by device
+	ignored int
+	telling bool // mark is about to be called for what was ignored
+	deaf    bool
+	closed  bool
+}
+
+// ear is the listener of one device. It is made anew when the device or its
+// link-local address changes.
+type ear struct {
+	index int
+	addr  netip.Addr
+	conn  *ndp.Conn // nil if it could not be opened
+}
+
+func newHearing(log *slog.Logger, mark func()) *hearing {
+	return &hearing{log: log, mark: mark, heard: advertisements{}, ears: map[string]*ear{}}
+}
+
+// apply adds to a reading what was heard.
+func (h *hearing) apply(s State) State {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.Ignored, s.Deaf = h.ignored, h.deaf
+	return h.heard.apply(s, time.Now())
+}
+
+// follow listens where a state says that the WAN is, and nowhere else. It
+// needs no retry: the end of duplicate address detection, before which there
+// is nothing to listen with, comes as another state.
+func (h *hearing) follow(s State) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || h.deaf {
+		return
+	}
+	want := map[string]ear{}
+	for _, d := range s.Devices {
+		v4, v6 := s.Holds(d.Name)
+		if addr := s.linkLocal(d.Name); (v4 || v6) && d.Up && d.Carrier && addr.IsValid() {
+			want[d.Name] = ear{index: d.Index, addr: addr}
+		}
+	}
+	for device, e := range h.ears {
+		if w := want[device]; w.index != e.index || w.addr != e.addr {
+			e.close()
+			delete(h.ears, device)
+			delete(h.heard, device)
+		}
+	}
+	for device, w := range want {
+		if h.ears[device] != nil {
+			continue
+		}
+		e := &w
+		h.ears[device] = e
+		switch err := e.open(device); {
+		case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+			h.deaf = true
+			h.log.Warn("router advertisements are not heard, so a withdrawn prefix is noticed later, when the kernel says so; to change that give wandns CAP_NET_RAW")
+			h.mark()
+			return
+		case err != nil:
+			h.lost(device, e, err)
+		default:
+			go h.listen(device, e)
+		}
+	}
+}
+
+// linkLocal returns the address that a device speaks to its link with.
+func (s State) linkLocal(device string) netip.Addr {
+	for _, a := range s.Addrs {
+		if ip := a.Prefix.Addr(); a.Device == device && ip.Is6() && ip.IsLinkLocalUnicast() && a.Flags&(Tentative|DADFailed) == 0 {
+			return ip
+		}
+	}
+	return netip.Addr{}
+}
+
+// open starts to listen and asks the routers to advertise themselves.
+func (e *ear) open(device string) error {
+	ifi, err := net.InterfaceByIndex(e.index)
+	if err != nil {
+		return err
+	}
+	conn, _, err := ndp.Listen(ifi, ndp.Addr(e.addr.String()))
+	if err != nil {
+		return err
+	}
+	var only ipv6.ICMPFilter
+	only.SetAll(true)
+	only.Accept(ipv6.ICMPTypeRouterAdvertisement)
+	err = errors.Join(conn.SetICMPFilter(&only), conn.SetControlMessage(ipv6.FlagHopLimit, true))
+	if err != nil {
+		conn.Close()
+		return fmt.Errorf("prepare the socket: %w", err)
+	}
+	// All nodes' group is joined by every device; without this one too, the
+	// socket still hears what the kernel hears.
+	_ = conn.JoinGroup(netip.IPv6LinkLocalAllNodes())
+	// Routers answer this, or advertise themselves soon anyway (RFC 4861, 6.3.7).
+	_ = conn.WriteTo(&ndp.RouterSolicitation{}, nil, netip.IPv6LinkLocalAllRouters())
+	e.conn = conn
+	return nil
+}
+
+func (e *ear) close() {
+	if e.conn != nil {
+		e.conn.Close()
+	}
+}
+
+// listen learns until the ear is closed.
+func (h *hearing) listen(device string, e *ear) {
+	b := make([]byte, 2048) // above every link's MTU on which routers advertise
+	for {
+		n, cm, from, err := e.conn.ReadRaw(b)
+		if err != nil {
+			h.mu.Lock()
+			h.lost(device, e, err)
+			h.mu.Unlock()
+			return
+		}
+		if from.WithZone("") == e.addr {
+			continue
+		}
+		hopLimit := 0
+		if cm != nil {
+			hopLimit = cm.HopLimit
+		}
+		h.take(device, from, b[:n], hopLimit)
+	}
+}
+
+// lost opens an ear anew after a while, unless it was closed on purpose.
+func (h *hearing) lost(device string, e *ear, err error) {
+	if h.closed || h.ears[device] != e {
+		return
+	}
+	h.log.Debug("router advertisements are not heard; the next attempt follows", "device", device, "error", err)
+	time.AfterFunc(retry, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.ears[device] == e {
+			e.close()
+			delete(h.ears, device)
+			h.mark()
+		}
+	})
+}
+
+func (h *hearing) take(device string, from netip.Addr, b []byte, hopLimit int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ra, err := parseRA(b, from, hopLimit)
+	changed := false
+	if err == nil {
+		changed, err = h.heard.learn(device, from, ra, time.Now())
+	}
+	switch {
+	case err != nil:
+		if h.ignored++; h.ignored == 1 {
+			h.log.Warn("a router advertisement was ignored; from now on they are only counted", "device", device, "router", from, "error", err)
+		}
+		if !h.telling {
+			h.telling = true
+			time.AfterFunc(time.Second, h.tell)
+		}
+	case changed:
+		h.mark()
+	}
+}
+
+// tell makes the count of ignored advertisements known, once a second at most.
+func (h *hearing) tell() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.telling = false
+	h.mark()
+}
+
+func (h *hearing) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for _, e := range h.ears {
+		e.close()
+	}
+}
