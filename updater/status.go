@@ -31,6 +31,7 @@ type Status struct {
 	Clock    string          `json:"clock"` // "ok" or "waiting"
 	Problems []string        `json:"problems,omitempty"`
 	WAN      []WANStatus     `json:"wan"`
+	Ignored  int             `json:"ignored_ras,omitempty"` // malformed or forged router advertisements
 	Services []ServiceStatus `json:"services"`
 }
 
@@ -69,7 +70,7 @@ type RecordStatus struct {
 
 // Status describes the moment. Version, PID and Problems are the caller's.
 func (e *Engine) Status(now time.Time) Status {
-	st := Status{Clock: "ok", WAN: e.wanStatus(), Services: []ServiceStatus{}}
+	st := Status{Clock: "ok", WAN: e.wanStatus(), Ignored: e.state.Ignored, Services: []ServiceStatus{}}
 	for _, s := range e.services {
 		one := e.serviceStatus(now, s)
 		if one.State == BadClock {

@@ -25,10 +25,11 @@ type Policy struct {
 
 // Choice is the address to publish for one family, or why there is none.
 type Choice struct {
-	Addr    netip.Addr // invalid if there is nothing to publish
-	Device  string     // the device that has Addr
-	Reason  string     // a plain sentence; without an address the next step comes last
-	Refused []Refusal  // every other address that was looked at
+	Addr    netip.Addr   // invalid if there is nothing to publish
+	Prefix  netip.Prefix // what the provider gave, for services that publish that; invalid if unknown
+	Device  string       // the device that has Addr
+	Reason  string       // a plain sentence; without an address the next step comes last
+	Refused []Refusal    // of the other addresses that were looked at, the first few
 }
 
 // Refusal is an address that is not published, and why.
@@ -61,7 +62,7 @@ func Choose(s State, f Family, p Policy) Choice {
 	var refused []Refusal
 	refuse := func(a Addr, reason, next string) {
 		r := Refusal{a.Prefix.Addr(), a.Device, reason, next}
-		if !slices.ContainsFunc(refused, func(o Refusal) bool { return o.Addr == r.Addr && o.Device == r.Device }) {
+		if len(refused) < few && !slices.ContainsFunc(refused, func(o Refusal) bool { return o.Addr == r.Addr && o.Device == r.Device }) {
 			refused = append(refused, r)
 		}
 	}
@@ -72,10 +73,10 @@ func Choose(s State, f Family, p Policy) Choice {
 			reason, next, class := judge(a)
 			switch permitted := class == global || class == inside && p.AllowPrivate; {
 			case permitted && r.Source.IsValid() && !r.Source.Contains(a.Prefix.Addr()):
-				refuse(a, fmt.Sprintf("outside %s, the only source that the default route of %s serves", r.Source, r.Device), "check the source of the default route")
+				refuse(a, unserved(r), "check the source of the default route")
 				continue
 			case class == global:
-				return chosen(a, r, p, refused)
+				return s.chosen(a, r, p, refused)
 			case permitted && !private.Prefix.IsValid():
 				private, way = a, r
 			}
@@ -88,12 +89,19 @@ func Choose(s State, f Family, p Policy) Choice {
 		}
 	}
 	if private.Prefix.IsValid() {
-		return chosen(private, way, p, refused)
+		return s.chosen(private, way, p, refused)
 	}
 	return Choice{Refused: refused, Reason: nothing(f, routes, refused)}
 }
 
-func chosen(a Addr, r Route, p Policy, refused []Refusal) Choice {
+// few bounds what a Choice remembers of a router with thousands of addresses.
+const few = 8
+
+func unserved(r Route) string {
+	return fmt.Sprintf("outside %s, the only source that the default route of %s serves", r.Source, r.Device)
+}
+
+func (s State) chosen(a Addr, r Route, p Policy, refused []Refusal) Choice {
 	ip := a.Prefix.Addr()
 	refused = slices.DeleteFunc(refused, func(r Refusal) bool { return r.Addr == ip })
 	reason := fmt.Sprintf("%s holds the %s default route (metric %d)", r.Device, r.Family, r.Metric)
@@ -103,7 +111,7 @@ func chosen(a Addr, r Route, p Policy, refused []Refusal) Choice {
 	if ok, why := Reachable(ip); !ok {
 		reason += fmt.Sprintf("; %s is allowed by allow_private", why)
 	}
-	return Choice{Addr: ip, Device: a.Device, Reason: reason, Refused: refused}
+	return Choice{Addr: ip, Prefix: s.prefix(a), Device: a.Device, Reason: reason, Refused: refused}
 }
 
 // holders returns the default routes that count, the preferred first. A

@@ -649,8 +649,24 @@ func FuzzChoose(f *testing.F) {
 				t.Fatalf("chose %v, then %v", c, again)
 			}
 			checkChoice(t, s, f, p, c)
+			checkExplanation(t, s, f, p, c)
 		}
 	})
+}
+
+// checkExplanation wants a reason for every address but the chosen one.
+func checkExplanation(t *testing.T, s State, f Family, p Policy, c Choice) {
+	t.Helper()
+	list := Explain(s, f, p)
+	for _, a := range s.Addrs {
+		ip := a.Prefix.Addr()
+		if Of(ip) != f || ip == c.Addr && a.Device == c.Device {
+			continue
+		}
+		if !slices.ContainsFunc(list, func(r Refusal) bool { return r.Addr == ip && r.Device == a.Device && r.Reason != "" }) {
+			t.Fatalf("%s on %s is neither chosen nor refused in %v", ip, a.Device, s)
+		}
+	}
 }
 
 func checkChoice(t *testing.T, s State, f Family, p Policy, c Choice) {
@@ -692,7 +708,11 @@ func checkChoice(t *testing.T, s State, f Family, p Policy, c Choice) {
 		t.Fatalf("chose %s", c.Addr)
 	}
 	served := slices.ContainsFunc(s.holders(f, p.Device), func(r Route) bool {
-		return (r.Device == c.Device || r.PrefSrc == c.Addr) && (!r.Source.IsValid() || r.Source.Contains(c.Addr))
+		facing := r.Device == c.Device || r.PrefSrc == c.Addr
+		if _, holds := s.Holds(c.Device); !holds && f == IPv6 && p.Device == "" {
+			facing = true // of the LAN, since the WAN has a delegated prefix only
+		}
+		return facing && (!r.Source.IsValid() || r.Source.Contains(c.Addr))
 	})
 	if !served {
 		t.Fatalf("chose %s on %s, which no default route serves in %v", c.Addr, c.Device, s)

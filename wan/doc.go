@@ -1,14 +1,20 @@
 // Package wan says what the world sees of this router.
 //
 // [Read] takes one [State] from the kernel: devices, addresses and default
-// routes. [Watch] delivers a State at once and again whenever it differs.
-// [Choose] is a pure function from a State to the one address of a family
-// that may be published, with the reason for it and for every refusal.
+// routes. [Watch] delivers a State at once and again whenever it differs, and
+// adds what routers advertise. [Choose] is a pure function from a State to the
+// one address of a family that may be published, [Explain] says why not the
+// others.
 //
 // The watcher is level-triggered: a netlink message means only "look again",
 // so a lost one, an overrun or a closed subscription costs a reading and
 // nothing else. Routes are asked for with kernel-side filters, because a
 // router may hold a full BGP table.
 //
-// This package knows rtnetlink; it does not know names, providers or time.
+// Netlink is the truth of what is configured. Router advertisements say some
+// of it earlier: a prefix that is withdrawn, a router that goes away. Nothing
+// else is taken from them, so a forged one can hide an address for minutes but
+// never publish one.
+//
+// This package knows rtnetlink and NDP; it does not know names, providers or time.
 package wan

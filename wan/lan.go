@@ -26,7 +26,7 @@ func (s State) delegatedOnly(routes []Route, p Policy, refused []Refusal) (Choic
 			continue
 		}
 		return Choice{
-			Addr: ip, Device: a.Device, Refused: refused,
+			Addr: ip, Prefix: s.prefix(a), Device: a.Device, Refused: refused,
 			Reason: fmt.Sprintf("%s holds the IPv6 default route but has no global address, and %s has this one", routes[i].Device, a.Device),
 		}, true
 	}
@@ -43,17 +43,15 @@ func (s State) behind(p Policy) Choice {
 			continue // no prefix that hosts make addresses of (RFC 4862)
 		}
 		ip := join(a.Prefix, p.Host)
-		probe := a
-		probe.Prefix = netip.PrefixFrom(ip, 128)
-		reason, next, class := judge(probe)
-		choice := Choice{Addr: ip, Device: a.Device, Reason: fmt.Sprintf("%s is the prefix of %s", a.Prefix.Masked(), a.Device)}
+		reason, next, class := judge(a.of(p.Host))
+		choice := Choice{Addr: ip, Prefix: s.prefix(a), Device: a.Device, Reason: fmt.Sprintf("%s is the prefix of %s", a.Prefix.Masked(), a.Device)}
 		switch {
 		case class == global:
 			choice.Refused = refused
 			return choice
 		case class == inside && p.AllowPrivate && !private.Addr.IsValid():
 			private = choice
-		default:
+		case len(refused) < few:
 			refused = append(refused, Refusal{ip, a.Device, reason, next})
 		}
 	}
@@ -98,8 +96,35 @@ func (s State) delegated(ip netip.Addr) bool {
 	return slices.ContainsFunc(s.Delegated, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
+// prefix returns what the provider gave to the network of an IPv6 address: the
+// delegated prefix that it is in, or else the first one, or else the prefix of
+// its link.
+func (s State) prefix(a Addr) netip.Prefix {
+	if a.Prefix.Addr().Is4() {
+		return netip.Prefix{}
+	}
+	for _, p := range s.Delegated {
+		if p.Contains(a.Prefix.Addr()) {
+			return p
+		}
+	}
+	switch {
+	case len(s.Delegated) > 0:
+		return s.Delegated[0]
+	case a.Prefix.Bits() <= 64:
+		return a.Prefix.Masked()
+	}
+	return netip.Prefix{}
+}
+
 func (s State) pointToPoint(device string) bool {
 	return slices.ContainsFunc(s.Devices, func(d Device) bool { return d.Name == device && d.PointToPoint })
+}
+
+// of is the address that a host has in the same network.
+func (a Addr) of(host netip.Addr) Addr {
+	a.Prefix = netip.PrefixFrom(join(a.Prefix, host), 128)
+	return a
 }
 
 // join takes the prefix from one address and the bits below it from another.

@@ -151,6 +151,15 @@ func (s State) Holds(device string) (v4, v6 bool) {
 	return v4, v6
 }
 
+// Expects reports whether a router on a default route has not been heard yet.
+func (s State) Expects() bool {
+	return !s.Deaf && slices.ContainsFunc(s.Routes, func(r Route) bool {
+		return r.Gateway.IsLinkLocalUnicast() && r.Gateway.Is6() && !slices.ContainsFunc(s.Routers, func(o Router) bool {
+			return o.Device == r.Device && o.Addr == r.Gateway
+		})
+	})
+}
+
 // Equal reports whether two states lead to the same decisions.
 func (s State) Equal(t State) bool {
 	return slices.Equal(s.Devices, t.Devices) &&

@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"time"
 
+	"wandns/updater"
 	"wandns/wan"
 )
 
@@ -30,8 +34,10 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 			c.printWAN(s, views)
 			return nil
 		}
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
 		if !*watch {
-			s, err := wan.Read()
+			s, err := lookOnce(ctx)
 			if err == nil {
 				err = show(s)
 			}
@@ -40,8 +46,6 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 			}
 			return exitDone
 		}
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
 		first := true
 		for s := range wan.Watch(ctx, newLog(c.stdout, c.stderr, slog.LevelInfo)) {
 			if !first && !*asJSON {
@@ -56,6 +60,26 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 	}
 }
 
+// answerTime is how long routers may take to answer a solicitation: half a
+// second by RFC 4861, section 6.2.6.
+const answerTime = 600 * time.Millisecond
+
+// lookOnce reads the WAN, and hears the routers if they answer in time.
+func lookOnce(ctx context.Context) (wan.State, error) {
+	s, err := wan.Read()
+	if err != nil {
+		return s, err
+	}
+	ctx, stop := context.WithTimeout(ctx, answerTime)
+	defer stop()
+	for s = range wan.Watch(ctx, slog.New(slog.DiscardHandler)) {
+		if !s.Expects() {
+			break
+		}
+	}
+	return s, nil
+}
+
 // wanView is a question to the WAN: what would be published under a policy?
 type wanView struct {
 	name     string // of the services that ask
@@ -63,8 +87,17 @@ type wanView struct {
 	families [2]bool
 }
 
-// wanViews are the default policy and that of every service which has another.
-// A configuration that was not asked for by name need not exist.
+// ordinary reports a service's view that can differ from the default one only
+// by the address which the service keeps.
+func (v wanView) ordinary() bool {
+	p := v.policy
+	p.Keep = netip.Addr{}
+	return v.name != "" && p == wan.Policy{}
+}
+
+// wanViews are the default policy and that of every service which has another,
+// or which keeps an address. A configuration that was not asked for by name
+// need not exist.
 func (c *cli) wanViews() ([]wanView, int) {
 	views := []wanView{{families: [2]bool{true, true}}}
 	cfg, err := loadConfig(c.config)
@@ -76,6 +109,7 @@ func (c *cli) wanViews() ([]wanView, int) {
 		return views, exitDone
 	}
 	for _, s := range cfg.Services {
+		s.Policy.Keep = published(cfg.RunDir, s.Name)
 		if s.Policy != (wan.Policy{}) {
 			views = append(views, wanView{s.Name, s.Policy, s.Families})
 		}
@@ -83,11 +117,45 @@ func (c *cli) wanViews() ([]wanView, int) {
 	return views, exitDone
 }
 
+// published is the IPv6 address that a daemon keeps for a service.
+func published(runDir, service string) netip.Addr {
+	var st updater.Status
+	if b, err := os.ReadFile(filepath.Join(runDir, statusName)); err != nil || json.Unmarshal(b, &st) != nil {
+		return netip.Addr{}
+	}
+	for _, s := range st.Services {
+		for _, r := range s.Records {
+			if a, err := netip.ParseAddr(r.Published); err == nil && s.Name == service && a.Is6() {
+				return a
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
 type wanJSON struct {
-	Devices  []deviceJSON   `json:"devices"`
-	Routes   []routeJSON    `json:"routes"`
-	Prefixes []netip.Prefix `json:"prefixes"` // delegated
-	Choices  []choiceJSON   `json:"choices"`
+	Devices    []deviceJSON     `json:"devices"`
+	Routes     []routeJSON      `json:"routes"`
+	Prefixes   []netip.Prefix   `json:"prefixes"` // delegated
+	Routers    []routerJSON     `json:"routers"`
+	Advertised []advertisedJSON `json:"advertised"`
+	Ignored    int              `json:"ignored"` // router advertisements that were no good
+	Deaf       bool             `json:"deaf"`    // router advertisements cannot be heard
+	Choices    []choiceJSON     `json:"choices"`
+}
+
+type routerJSON struct {
+	Device   string     `json:"device"`
+	Address  netip.Addr `json:"address"`
+	Lifetime uint32     `json:"lifetime"` // seconds; 0 if it is no default router
+}
+
+type advertisedJSON struct {
+	Device    string       `json:"device"`
+	Prefix    netip.Prefix `json:"prefix"`
+	Router    netip.Addr   `json:"router"`
+	Preferred *uint32      `json:"preferred"` // seconds; null for ever
+	Valid     *uint32      `json:"valid"`
 }
 
 type deviceJSON struct {
@@ -113,12 +181,14 @@ type routeJSON struct {
 	Source   string `json:"source"` // the only prefix it serves; empty for any
 	Metric   uint32 `json:"metric"`
 	LinkDown bool   `json:"linkdown"`
+	Leaving  bool   `json:"leaving"` // its router advertised that it goes away
 }
 
 type choiceJSON struct {
 	Service string        `json:"service"` // empty for the default policy
 	Type    string        `json:"type"`
 	Address string        `json:"address"` // empty if nothing can be published
+	Prefix  string        `json:"prefix"`  // what the provider gave, for services that publish that
 	Device  string        `json:"device"`
 	Reason  string        `json:"reason"`
 	Refused []refusalJSON `json:"refused"`
@@ -131,7 +201,10 @@ type refusalJSON struct {
 }
 
 func wanDescription(s wan.State, views []wanView) wanJSON {
-	out := wanJSON{Devices: []deviceJSON{}, Routes: []routeJSON{}, Prefixes: append([]netip.Prefix{}, s.Delegated...), Choices: []choiceJSON{}}
+	out := wanJSON{
+		Devices: []deviceJSON{}, Routes: []routeJSON{}, Prefixes: append([]netip.Prefix{}, s.Delegated...),
+		Routers: []routerJSON{}, Advertised: []advertisedJSON{}, Ignored: s.Ignored, Deaf: s.Deaf, Choices: []choiceJSON{},
+	}
 	for _, d := range s.Devices {
 		one := deviceJSON{Device: d.Name, Up: d.Up, Carrier: d.Carrier, Addresses: []addressJSON{}}
 		one.Default4, one.Default6 = s.Holds(d.Name)
@@ -143,7 +216,13 @@ func wanDescription(s wan.State, views []wanView) wanJSON {
 		out.Devices = append(out.Devices, one)
 	}
 	for _, r := range s.Routes {
-		out.Routes = append(out.Routes, routeJSON{r.Family.String(), r.Device, addrText(r.Gateway), prefixText(r.Source), r.Metric, r.LinkDown})
+		out.Routes = append(out.Routes, routeJSON{r.Family.String(), r.Device, addrText(r.Gateway), prefixText(r.Source), r.Metric, r.LinkDown, r.Leaving})
+	}
+	for _, r := range s.Routers {
+		out.Routers = append(out.Routers, routerJSON{r.Device, r.Addr, r.Lifetime})
+	}
+	for _, a := range s.Advertised {
+		out.Advertised = append(out.Advertised, advertisedJSON{a.Device, a.Prefix, a.Router, lifetime(a.Preferred), lifetime(a.Valid)})
 	}
 	for _, v := range views {
 		for _, f := range wan.Families() {
@@ -151,8 +230,11 @@ func wanDescription(s wan.State, views []wanView) wanJSON {
 				continue
 			}
 			c := wan.Choose(s, f, v.policy)
-			one := choiceJSON{v.name, f.RecordType(), addrText(c.Addr), c.Device, c.Reason, []refusalJSON{}}
-			for _, r := range c.Refused {
+			if v.ordinary() && c.Addr == wan.Choose(s, f, wan.Policy{}).Addr {
+				continue // as the first view says
+			}
+			one := choiceJSON{v.name, f.RecordType(), addrText(c.Addr), prefixText(c.Prefix), c.Device, c.Reason, []refusalJSON{}}
+			for _, r := range wan.Explain(s, f, v.policy) {
 				one.Refused = append(one.Refused, refusalJSON{r.Addr, r.Device, r.Reason})
 			}
 			out.Choices = append(out.Choices, one)
@@ -215,10 +297,29 @@ func (c *cli) printWAN(s wan.State, views []wanView) {
 		if r.LinkDown {
 			line += ", link down"
 		}
+		if r.Leaving {
+			line += ", the router is going away"
+		}
 		fmt.Fprintln(c.stdout, line)
 	}
 	for _, p := range w.Prefixes {
 		fmt.Fprintf(c.stdout, "Delegated prefix %s\n", p)
+	}
+	for _, r := range w.Routers {
+		role := fmt.Sprintf("default router for %d s", r.Lifetime)
+		if r.Lifetime == 0 {
+			role = "no default router"
+		}
+		fmt.Fprintf(c.stdout, "Router %s on %s, %s\n", r.Address, r.Device, role)
+	}
+	for _, a := range w.Advertised {
+		fmt.Fprintf(c.stdout, "Advertised prefix %s on %s, preferred %s, valid %s\n", a.Prefix, a.Device, seconds(a.Preferred), seconds(a.Valid))
+	}
+	if w.Ignored > 0 {
+		fmt.Fprintf(c.stdout, "%d router advertisements were malformed or forged and are ignored.\n", w.Ignored)
+	}
+	if w.Deaf {
+		fmt.Fprintln(c.stdout, "Router advertisements cannot be heard without CAP_NET_RAW; run this as root to see them.")
 	}
 	for _, choice := range w.Choices {
 		who := ""
