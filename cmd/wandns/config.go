@@ -148,7 +148,7 @@ func readSmall(file string) (text string, open bool, err error) {
 // account is the service as the updater takes it.
 func (c serviceConfig) account(agent updater.Agent) updater.Account {
 	secrets := c.secrets()
-	client := updater.NewClient(updater.ClientConfig{Device: c.Policy.Device, CAFile: c.CAFile, Secrets: secrets})
+	client := updater.NewClient(updater.ClientConfig{CAFile: c.CAFile, Secrets: secrets})
 	a := updater.Account{
 		Service: updater.Service{
 			Name: c.Name, Provider: c.Spec.Name, Title: c.Spec.Title, Hosts: c.Hosts,
