@@ -21,12 +21,17 @@ const (
 	// Blocked: the provider does not accept this account, or this program,
 	// until the user acts.
 	Blocked
+	// Suspect: the provider refused and does not say whether the user must
+	// act. As Transient; the same again in the next answer is Refused.
+	Suspect
+	// Spent: the name has used up its changes of the day.
+	Spent
 	// Clock: certificates cannot be judged before the clock is right.
 	Clock
 )
 
 func (k Kind) String() string {
-	return [...]string{"", "unreachable", "transient", "unconfirmed", "throttled", "refused", "blocked", "clock"}[k]
+	return [...]string{"", "unreachable", "transient", "unconfirmed", "throttled", "refused", "blocked", "suspect", "spent", "clock"}[k]
 }
 
 // Fault is why something is not published.

@@ -24,6 +24,9 @@ type Request struct {
 	Hosts  []string
 	V4, V6 netip.Addr
 	Way    Way // how it leaves; providers need not know
+	// Tokens are those that earlier Results asked to keep, by names of the
+	// provider's choice.
+	Tokens map[string]string
 }
 
 // Addr returns the request's address of one family.
@@ -51,6 +54,11 @@ type Result struct {
 	V4, V6 netip.Addr // what the provider confirmed
 	Answer string     // its words
 	Fault  *Fault     // nil if everything that was sent is confirmed
+	// Unchanged says that the provider had these addresses already.
+	Unchanged bool
+	// Tokens are to be kept, durably, for later Requests; an empty one is to
+	// be forgotten.
+	Tokens map[string]string
 }
 
 // Spec describes a provider. Checks of the configuration, the help and the
@@ -62,9 +70,19 @@ type Spec struct {
 	Server string // scheme and authority of its service
 	Fields []Field
 	Limits Limits
+	// LimitsOf, if set, replaces Limits for an account with these settings.
+	LimitsOf func(values map[string]string) Limits
+	// IPv4Only is a provider that publishes no IPv6 addresses.
+	IPv4Only bool
+	// FromSource is a provider that publishes the address from which the
+	// request comes, whatever is in it.
+	FromSource bool
 	// CheckHost explains what is wrong with a name, in the words of a
 	// configuration error; it returns "" for a good one.
 	CheckHost func(host string) string
+	// CheckValues, if set, explains what is wrong with the fields together
+	// and with the names under them: the key to blame and why, or "".
+	CheckValues func(values map[string]string, hosts []string) (key, why string)
 	New       func(Settings) Provider
 }
 
@@ -83,7 +101,10 @@ type Field struct {
 // Limits are a provider's rules for well-behaved clients.
 type Limits struct {
 	Floor           time.Duration // the least time between two requests of an account
+	PerHour         int           // requests in any hour to the provider, over all accounts; 0 for any number
+	PerDay          int           // changes of a name in any 24 hours, families together; 0 for any number
 	HostsPerRequest int           // 0 for any number
+	OneFamily       bool          // a request carries one address
 }
 
 // Settings are what a provider is made from.
