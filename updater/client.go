@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,19 +11,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 )
 
 // Limits of one request.
@@ -41,12 +38,13 @@ type Client struct {
 
 // ClientConfig says how requests leave.
 type ClientConfig struct {
-	Device string // leave by this device; empty: as the kernel routes
 	CAFile string // PEM file of a certificate authority to trust besides the system's
 	// Secrets are struck out wherever a server's words are quoted.
 	Secrets []string
 	// Dial replaces the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// MWAN3 is the directory that mwan3 has while it runs; /var/run/mwan3 if empty.
+	MWAN3 string
 }
 
 // NewClient makes a client. Connections are not kept: there are minutes to
@@ -59,13 +57,13 @@ func NewClient(c ClientConfig) *Client {
 		}
 		dial := c.Dial
 		if dial == nil {
-			dial = (&net.Dialer{Timeout: 15 * time.Second, Control: bindTo(c.Device)}).DialContext
+			dial = (&net.Dialer{Timeout: 15 * time.Second, ControlContext: takeWay(cmp.Or(c.MWAN3, "/var/run/mwan3"))}).DialContext
 		}
 		return &http.Client{
 			Timeout:       requestTimeout,
 			CheckRedirect: sameServer,
 			Transport: &http.Transport{
-				DialContext:            dial,
+				DialContext:            byWay(dial),
 				TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 				TLSHandshakeTimeout:    15 * time.Second,
 				DisableKeepAlives:      true,
@@ -94,22 +92,6 @@ func loadRoots(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("ca_file %s holds no certificate in PEM form", file)
 	}
 	return pool, nil
-}
-
-// bindTo makes sockets leave by a device (SO_BINDTODEVICE, free for everybody
-// since Linux 5.7). A loopback server is reached as ever.
-func bindTo(device string) func(network, address string, c syscall.RawConn) error {
-	return func(_, address string, c syscall.RawConn) error {
-		if to, err := netip.ParseAddrPort(address); device == "" || err == nil && to.Addr().Unmap().IsLoopback() {
-			return nil
-		}
-		var bindErr error
-		err := c.Control(func(fd uintptr) { bindErr = unix.BindToDevice(int(fd), device) })
-		if err = errors.Join(err, bindErr); err != nil {
-			return fmt.Errorf("leave by device %s: %w", device, err)
-		}
-		return nil
-	}
 }
 
 // errRedirect is a redirect that is not followed.
@@ -188,6 +170,7 @@ func classify(req *http.Request, err error, left bool) error {
 		err = outer.Err
 	}
 	var redirect errRedirect
+	var way errWay
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	var wrongName x509.HostnameError
@@ -200,6 +183,8 @@ func classify(req *http.Request, err error, left bool) error {
 		return &Fault{Kind: Clock, Detail: fmt.Sprintf("the certificate of %s cannot be judged, since this router's clock is wrong", host)}
 	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &wrongName):
 		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not prove who it is (%s), so nothing was sent", host, Excerpt(err.Error())), Next: "check the clock, ca-bundle and ca_file"}
+	case errors.As(err, &way):
+		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("the request to %s did not leave: %s", host, way), Next: way.next}
 	case errors.As(err, &dns) && dns.IsTimeout:
 		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("the DNS did not say where %s is", dns.Name), Next: "check the router's own DNS"}
 	case errors.As(err, &dns):

@@ -22,7 +22,12 @@ import (
 
 func get(t *testing.T, c updater.ClientConfig, url string) (updater.Answer, *updater.Fault) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"?token="+canary, nil)
+	return getBy(t, c, url, updater.Way{})
+}
+
+func getBy(t *testing.T, c updater.ClientConfig, url string, w updater.Way) (updater.Answer, *updater.Fault) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(updater.By(t.Context(), w), http.MethodGet, url+"?token="+canary, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,13 +208,13 @@ func TestWhetherTheRequestLeft(t *testing.T) {
 
 func TestLoopbackIsReachedWhateverTheDevice(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) {})
-	if _, fault := get(t, updater.ClientConfig{Device: "no-such-device"}, s.URL); fault != nil {
+	if _, fault := getBy(t, updater.ClientConfig{}, s.URL, updater.Way{Device: "no-such-device"}); fault != nil {
 		t.Error(fault)
 	}
 }
 
 func TestDeviceThatIsNotThere(t *testing.T) {
-	_, fault := get(t, updater.ClientConfig{Device: "no-such-device"}, "http://198.51.100.1/")
+	_, fault := getBy(t, updater.ClientConfig{}, "http://198.51.100.1/", updater.Way{Device: "no-such-device"})
 	if fault == nil || fault.Kind != updater.Unreachable || !strings.Contains(fault.Detail, "no-such-device") {
 		t.Errorf("fault = %v", fault)
 	}

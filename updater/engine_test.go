@@ -529,7 +529,7 @@ func TestFamilyAndDisabled(t *testing.T) {
 		t.Errorf("off = %+v", st)
 	}
 	s.step(Seen{WANWith("192.168.1.2", "fd00::1")})
-	s.step(good(Job{"four", "4", "login", Request{[]string{"home.example.com"}, netip.MustParseAddr("84.0.0.2"), netip.Addr{}}}))
+	s.step(good(Job{"four", "4", "login", Request{Hosts: []string{"home.example.com"}, V4: netip.MustParseAddr("84.0.0.2")}}))
 	if st := s.status(0); st.State != NoAddress || !strings.Contains(st.Reason, "192.168.1.2") {
 		t.Errorf("four = %+v", st)
 	}

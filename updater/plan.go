@@ -23,6 +23,7 @@ func (e *Engine) plan(now time.Time) Plan {
 			}
 			continue
 		}
+		req.Way = e.way(s)
 		if s.start(now, req) {
 			e.dirty[s.Name] = true
 		}

@@ -23,6 +23,7 @@ type Provider interface {
 type Request struct {
 	Hosts  []string
 	V4, V6 netip.Addr
+	Way    Way // how it leaves; providers need not know
 }
 
 // Addr returns the request's address of one family.

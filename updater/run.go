@@ -212,7 +212,7 @@ func (r *Runner) save(now time.Time, records map[string]persist.Record) {
 
 // work carries out one job and reports its outcome without secrets.
 func (r *Runner) work(ctx context.Context, job Job, a Account) {
-	results, err := a.Provider.Update(ctx, job.Request)
+	results, err := a.Provider.Update(By(ctx, job.Request.Way), job.Request)
 	for i := range results {
 		results[i].Answer = redact(results[i].Answer, a.Secrets)
 		results[i].Fault = redactFault(results[i].Fault, a.Secrets)

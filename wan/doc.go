@@ -16,5 +16,9 @@
 // else is taken from them, so a forged one can hide an address for minutes but
 // never publish one.
 //
-// This package knows rtnetlink and NDP; it does not know names, providers or time.
+// Where a user names a network of OpenWrt instead of a device, [Netifd] is asked
+// over ubus at each reading, which makes its answer a part of the State.
+//
+// This package knows rtnetlink, NDP and as much of ubus as that takes; it does not
+// know names, providers or time.
 package wan

@@ -148,7 +148,7 @@ func readSmall(file string) (text string, open bool, err error) {
 // account is the service as the updater takes it.
 func (c serviceConfig) account(agent updater.Agent) updater.Account {
 	secrets := c.secrets()
-	client := updater.NewClient(updater.ClientConfig{Device: c.Policy.Device, CAFile: c.CAFile, Secrets: secrets})
+	client := updater.NewClient(updater.ClientConfig{CAFile: c.CAFile, Secrets: secrets})
 	a := updater.Account{
 		Service: updater.Service{
 			Name: c.Name, Provider: c.Spec.Name, Title: c.Spec.Title, Hosts: c.Hosts,
@@ -159,7 +159,7 @@ func (c serviceConfig) account(agent updater.Agent) updater.Account {
 	}
 	identity := map[string]string{"provider": c.Spec.Name, "server": c.Server}
 	whole := map[string]string{
-		"family": c.family(), "device": c.Policy.Device, "ipv6_suffix": addrText(c.Policy.Host), "ipv6_lan": c.Policy.LAN, "ca_file": c.CAFile, "hostnames": strings.Join(slices.Sorted(slices.Values(c.Hosts)), ","),
+		"family": c.family(), "device": c.Policy.Device, "interface": c.Policy.Interface, "ipv6_suffix": addrText(c.Policy.Host), "ipv6_lan": c.Policy.LAN, "ca_file": c.CAFile, "hostnames": strings.Join(slices.Sorted(slices.Values(c.Hosts)), ","),
 		"enabled": unlessDefault(c.switched, true), "allow_private": unlessDefault(c.Policy.AllowPrivate, false),
 	}
 	login := maps.Clone(identity)
@@ -238,7 +238,7 @@ func (c *config) String() string {
 			fmt.Fprintf(&b, "%q", h)
 		}
 		fmt.Fprintf(&b, "]\nfamily = %q\nallow_private = %t\n", s.family(), s.Policy.AllowPrivate)
-		optional := map[string]string{"device": s.Policy.Device, "ipv6_suffix": addrText(s.Policy.Host), "ipv6_lan": s.Policy.LAN, "server": s.Server, "ca_file": s.CAFile}
+		optional := map[string]string{"device": s.Policy.Device, "interface": s.Policy.Interface, "ipv6_suffix": addrText(s.Policy.Host), "ipv6_lan": s.Policy.LAN, "server": s.Server, "ca_file": s.CAFile}
 		for _, f := range s.Spec.Fields {
 			optional[f.Name] = s.Values[f.Name]
 			if f.Secret && s.Values[f.Name] != "" {

@@ -113,6 +113,7 @@ var serviceKeys = []serviceKey{
 	{name: "hostnames", help: "the names to keep pointing here", required: true},
 	{name: "family", help: "ipv4, ipv6 or both"},
 	{name: "device", help: "network device whose addresses are published and by which requests leave"},
+	{name: "interface", help: "the same by OpenWrt's name of the network, such as wan or wan6"},
 	{name: "source", help: "where the address comes from: auto or device"},
 	{name: "ipv6_suffix", help: "publish a LAN host: these last bits under the prefix of ipv6_lan, such as ::10"},
 	{name: "ipv6_mac", help: "publish a LAN host: the last bits that it makes of this MAC address"},
@@ -120,7 +121,6 @@ var serviceKeys = []serviceKey{
 	{name: "allow_private", help: "publish an address that the internet cannot reach"},
 	{name: "server", help: "scheme and host in place of the provider's own"},
 	{name: "ca_file", help: "PEM file of another trusted certificate authority"},
-	{name: "interface", reserved: true},
 	{name: "web_url4", reserved: true},
 	{name: "web_url6", reserved: true},
 	{name: "refresh", reserved: true},
@@ -157,6 +157,8 @@ func (v *validator) service(s section, n int) serviceConfig {
 			c.Families = [2]bool{f != "ipv6", f != "ipv4"}
 		case "device":
 			c.Policy.Device = v.device()
+		case "interface":
+			c.Policy.Interface = v.network()
 		case "ipv6_suffix":
 			c.Policy.Host = v.host(c.Policy.Host, v.suffix)
 		case "ipv6_mac":
@@ -182,6 +184,10 @@ func (v *validator) service(s section, n int) serviceConfig {
 	if c.Policy.LAN != "" && !c.Policy.Host.IsValid() && !s.has("ipv6_suffix") && !s.has("ipv6_mac") {
 		v.now = option{name: "ipv6_lan", line: s.line}
 		v.wrong("needs ipv6_suffix or ipv6_mac, which say whose address it is")
+	}
+	if o, ok := s.find("interface"); ok && s.has("device") {
+		v.now = o
+		v.wrong("and device both say which way; keep one of the two")
 	}
 	v.own(&c, own, s.line)
 

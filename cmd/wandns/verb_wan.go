@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -36,8 +37,10 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
+		netifd := wan.NewNetifd()
+		netifd.Want(netifd.Here() || asksNetworks(views))
 		if !*watch {
-			s, err := lookOnce(ctx)
+			s, err := lookOnce(ctx, netifd)
 			if err == nil {
 				err = show(s)
 			}
@@ -47,7 +50,7 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 			return exitDone
 		}
 		first := true
-		for s := range wan.Watch(ctx, newLog(c.stdout, c.stderr, slog.LevelInfo)) {
+		for s := range wan.Watch(ctx, newLog(c.stdout, c.stderr, slog.LevelInfo), netifd) {
 			if !first && !*asJSON {
 				fmt.Fprint(c.stdout, "\n--- changed ---\n\n")
 			}
@@ -65,14 +68,14 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 const answerTime = 600 * time.Millisecond
 
 // lookOnce reads the WAN, and hears the routers if they answer in time.
-func lookOnce(ctx context.Context) (wan.State, error) {
+func lookOnce(ctx context.Context, netifd *wan.Netifd) (wan.State, error) {
 	s, err := wan.Read()
 	if err != nil {
 		return s, err
 	}
 	ctx, stop := context.WithTimeout(ctx, answerTime)
 	defer stop()
-	for s = range wan.Watch(ctx, slog.New(slog.DiscardHandler)) {
+	for s = range wan.Watch(ctx, slog.New(slog.DiscardHandler), netifd) {
 		if !s.Expects() {
 			break
 		}
@@ -117,6 +120,10 @@ func (c *cli) wanViews() ([]wanView, int) {
 	return views, exitDone
 }
 
+func asksNetworks(views []wanView) bool {
+	return slices.ContainsFunc(views, func(v wanView) bool { return v.policy.Interface != "" })
+}
+
 // published is the IPv6 address that a daemon keeps for a service.
 func published(runDir, service string) netip.Addr {
 	var st updater.Status
@@ -139,8 +146,9 @@ type wanJSON struct {
 	Prefixes   []netip.Prefix   `json:"prefixes"` // delegated
 	Routers    []routerJSON     `json:"routers"`
 	Advertised []advertisedJSON `json:"advertised"`
-	Ignored    int              `json:"ignored"` // router advertisements that were no good
-	Deaf       bool             `json:"deaf"`    // router advertisements cannot be heard
+	Ignored    int              `json:"ignored"`  // router advertisements that were no good
+	Deaf       bool             `json:"deaf"`     // router advertisements cannot be heard
+	Networks   []networkJSON    `json:"networks"` // of netifd
 	Choices    []choiceJSON     `json:"choices"`
 }
 
@@ -156,6 +164,12 @@ type advertisedJSON struct {
 	Router    netip.Addr   `json:"router"`
 	Preferred *uint32      `json:"preferred"` // seconds; null for ever
 	Valid     *uint32      `json:"valid"`
+}
+
+type networkJSON struct {
+	Network string `json:"network"`
+	Device  string `json:"device"` // empty while it is not up
+	Up      bool   `json:"up"`
 }
 
 type deviceJSON struct {
@@ -203,7 +217,10 @@ type refusalJSON struct {
 func wanDescription(s wan.State, views []wanView) wanJSON {
 	out := wanJSON{
 		Devices: []deviceJSON{}, Routes: []routeJSON{}, Prefixes: append([]netip.Prefix{}, s.Delegated...),
-		Routers: []routerJSON{}, Advertised: []advertisedJSON{}, Ignored: s.Ignored, Deaf: s.Deaf, Choices: []choiceJSON{},
+		Routers: []routerJSON{}, Advertised: []advertisedJSON{}, Ignored: s.Ignored, Deaf: s.Deaf, Networks: []networkJSON{}, Choices: []choiceJSON{},
+	}
+	for _, n := range s.Networks {
+		out.Networks = append(out.Networks, networkJSON{n.Name, n.Device, n.Up})
 	}
 	for _, d := range s.Devices {
 		one := deviceJSON{Device: d.Name, Up: d.Up, Carrier: d.Carrier, Addresses: []addressJSON{}}
@@ -320,6 +337,13 @@ func (c *cli) printWAN(s wan.State, views []wanView) {
 	}
 	if w.Deaf {
 		fmt.Fprintln(c.stdout, "Router advertisements cannot be heard without CAP_NET_RAW; run this as root to see them.")
+	}
+	for _, n := range w.Networks {
+		if n.Up {
+			fmt.Fprintf(c.stdout, "Network %s is on %s\n", n.Network, n.Device)
+		} else {
+			fmt.Fprintf(c.stdout, "Network %s is down\n", n.Network)
+		}
 	}
 	for _, choice := range w.Choices {
 		who := ""

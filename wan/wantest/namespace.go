@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // marker names, in the environment of a child, the test that it is to run.
@@ -84,6 +87,41 @@ func InNamespace(t testing.TB) bool {
 		t.Logf("in the namespace:\n%s", out)
 	}
 	return false
+}
+
+// Beyond moves devices into a namespace of their own and calls setup there. It
+// lasts as long as a socket that setup made, or the devices.
+func Beyond(setup func() error, devices ...string) error {
+	done, here := make(chan error), make(chan int)
+	moved := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread is not fit for anything else
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			close(here)
+			done <- fmt.Errorf("make a namespace: %w", err)
+			return
+		}
+		here <- unix.Gettid()
+		err := <-moved
+		if err == nil {
+			err = setup()
+		}
+		done <- err
+	}()
+	if tid, ok := <-here; ok {
+		moved <- move(tid, devices)
+	}
+	return <-done
+}
+
+func move(tid int, devices []string) error {
+	for _, d := range devices {
+		err := onLink(d, "move", func(l netlink.Link) error { return netlink.LinkSetNsPid(l, tid) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // again runs this test binary for one test in a new namespace.
