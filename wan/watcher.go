@@ -3,6 +3,7 @@ package wan
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,8 +16,8 @@ import (
 func Watch(ctx context.Context, log *slog.Logger) <-chan State {
 	states := make(chan State, 1)
 	w := &watcher{log: log, dirty: make(chan struct{}, 1)}
-	w.routers = newHearing(log, w.mark)
-	w.mark()
+	w.routers = newHearing(log, func() { w.mark(false) })
+	w.mark(true)
 	go w.listen(ctx)
 	go w.deliver(ctx, states)
 	return states
@@ -25,6 +26,7 @@ func Watch(ctx context.Context, log *slog.Logger) <-chan State {
 type watcher struct {
 	log     *slog.Logger
 	dirty   chan struct{} // one slot: look again
+	all     atomic.Bool   // also at the IPv6 table
 	routers *hearing
 }
 
@@ -33,10 +35,14 @@ type watcher struct {
 const retry = 5 * time.Second
 
 // rest keeps a storm of announcements from using more than a fifth of the
-// processor: after a reading comes a pause of this many times its length.
+// processor: after a reading comes a pause of this many times what it took of
+// it, which on a busy machine is less than its length.
 const rest = 4
 
-func (w *watcher) mark() {
+func (w *watcher) mark(all bool) {
+	if all {
+		w.all.Store(true)
+	}
 	select {
 	case w.dirty <- struct{}{}:
 	default:
@@ -52,7 +58,7 @@ func (w *watcher) listen(ctx context.Context) {
 			return
 		}
 		w.log.Warn("the kernel's announcements stopped; the WAN is read again until they return", "error", err)
-		w.mark()
+		w.mark(true)
 		pause(ctx, retry)
 	}
 }
@@ -65,12 +71,13 @@ func (w *watcher) hear(ctx context.Context) error {
 	}
 	defer s.close()
 	defer context.AfterFunc(ctx, s.close)()
-	w.mark()
+	w.mark(true)
 	for {
-		if err := s.wait(); err != nil {
+		all, err := s.wait()
+		if err != nil {
 			return err
 		}
-		w.mark()
+		w.mark(all)
 	}
 }
 
@@ -78,6 +85,7 @@ func (w *watcher) hear(ctx context.Context) error {
 func (w *watcher) deliver(ctx context.Context, states chan State) {
 	defer close(states)
 	defer w.routers.close()
+	var r reader
 	var last State
 	sent := false
 	for {
@@ -86,13 +94,14 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			return
 		case <-w.dirty:
 		}
-		began := time.Now()
-		s, err := Read()
-		took := time.Since(began)
+		began := cpu()
+		all := w.all.Swap(false)
+		s, err := r.read(all)
+		took := cpu() - began
 		if err != nil {
 			w.log.Warn("the WAN could not be read; it is read again soon", "error", err)
 			pause(ctx, retry)
-			w.mark()
+			w.mark(true)
 			continue
 		}
 		s = w.routers.apply(s)
@@ -104,7 +113,7 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			}
 			states <- s
 			last, sent = s, true
-			w.mark() // the kernel announces an address's end before that of its routes
+			w.mark(false) // the kernel announces an address's end before that of its routes
 		}
 		pause(ctx, rest*took)
 	}
