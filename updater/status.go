@@ -42,7 +42,8 @@ type WANStatus struct {
 	Default6 bool           `json:"default6"`
 	IPv4     []netip.Addr   `json:"ipv4"`
 	IPv6     []netip.Addr   `json:"ipv6"`
-	Prefixes []netip.Prefix `json:"prefixes"` // delegated
+	Omitted  int            `json:"omitted,omitempty"` // addresses beyond the first of a family
+	Prefixes []netip.Prefix `json:"prefixes"`          // delegated
 }
 
 // ServiceStatus is what is known of one service.
@@ -193,6 +194,9 @@ func (e *Engine) absent(s *service) string {
 	return why
 }
 
+// listed bounds the addresses of a family that the status names per device.
+const listed = 32
+
 func (e *Engine) wanStatus() []WANStatus {
 	list := []WANStatus{}
 	delegated := false // the kernel does not say which default route a prefix came by
@@ -206,10 +210,12 @@ func (e *Engine) wanStatus() []WANStatus {
 			ip := a.Prefix.Addr()
 			switch {
 			case a.Device != d.Name || ip.IsLinkLocalUnicast():
-			case ip.Is4():
+			case ip.Is4() && len(w.IPv4) < listed:
 				w.IPv4 = append(w.IPv4, ip)
-			default:
+			case ip.Is6() && len(w.IPv6) < listed:
 				w.IPv6 = append(w.IPv6, ip)
+			default:
+				w.Omitted++
 			}
 		}
 		if w.Default6 && !delegated {

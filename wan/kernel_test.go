@@ -2,13 +2,11 @@ package wan
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -456,9 +454,17 @@ func settled(t *testing.T, goroutines, files int) (g, f int) {
 // small as the kernel allows.
 func shrink(t *testing.T) {
 	t.Helper()
+	for end := time.Now().Add(patience); !shrunk(t); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("there is no subscription")
+		}
+	}
+}
+
+func shrunk(t *testing.T) (found bool) {
+	t.Helper()
 	fds, err := os.ReadDir("/proc/self/fd")
 	must(t, err)
-	found := 0
 	for _, e := range fds {
 		fd, _ := strconv.Atoi(e.Name())
 		sa, err := unix.Getsockname(fd)
@@ -466,11 +472,9 @@ func shrink(t *testing.T) {
 			continue
 		}
 		must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1))
-		found++
+		found = true
 	}
-	if found == 0 {
-		t.Fatal("there is no subscription")
-	}
+	return found
 }
 
 // drops counts the lost messages of all netlink sockets in the namespace.
@@ -521,12 +525,16 @@ func TestKernelMessages(t *testing.T) {
 		wantest.AddRoute("wan0", "2a00:5::/48"),
 		wantest.AddAddr("wan0", "2a00:1::5/64"))
 
-	r, err := newReader()
+	socket, err := open()
 	must(t, err)
-	defer r.close()
+	defer socket.Close()
+	r := reader{buf: make([]byte, chunk)}
 	var list []body
 	collect := func(ask int, kind uint16, data nl.NetlinkRequestData) {
-		must(t, r.dump(ask, kind, func(b []byte) { list = append(list, body{kind, slices.Clone(b)}) }, data))
+		must(t, r.dump(socket, ask, kind, func(b []byte) bool {
+			list = append(list, body{kind: kind, data: slices.Clone(b)})
+			return true
+		}, data))
 	}
 	collect(unix.RTM_GETLINK, unix.RTM_NEWLINK, nl.NewIfInfomsg(unix.AF_UNSPEC))
 	collect(unix.RTM_GETADDR, unix.RTM_NEWADDR, nl.NewIfAddrmsg(unix.AF_UNSPEC))
@@ -537,8 +545,8 @@ func TestKernelMessages(t *testing.T) {
 	s, err := Read()
 	must(t, err)
 	checkScene(t, s)
-	if os.Getenv("WANDNS_CAPTURE") == "1" && !t.Failed() && littleEndian() {
-		store(t, list)
+	if capturing() && !t.Failed() {
+		store(t, capturePath, list)
 	}
 }
 
@@ -552,22 +560,6 @@ func multipath(index, metric int, gateways ...string) error {
 		r.MultiPath = append(r.MultiPath, &netlink.NexthopInfo{LinkIndex: index, Gw: a.AsSlice(), Flags: int(netlink.FLAG_ONLINK)})
 	}
 	return netlink.RouteAdd(r)
-}
-
-func store(t *testing.T, list []body) {
-	t.Helper()
-	var u unix.Utsname
-	must(t, unix.Uname(&u))
-	out := fmt.Sprintf("# Linux %s %s, by WANDNS_CAPTURE=1 go test -run TestKernelMessages ./wan\n",
-		unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Machine[:]))
-	for _, b := range list {
-		for name, kind := range kinds {
-			if kind == b.kind {
-				out += name + " " + hex.EncodeToString(b.data) + "\n"
-			}
-		}
-	}
-	must(t, os.MkdirAll(filepath.Dir(capturePath), 0o755), os.WriteFile(capturePath, []byte(out), 0o644))
 }
 
 func BenchmarkReadState(b *testing.B) {

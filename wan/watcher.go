@@ -3,6 +3,7 @@ package wan
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,8 +17,8 @@ import (
 func Watch(ctx context.Context, log *slog.Logger, netifd *Netifd) <-chan State {
 	states := make(chan State, 1)
 	w := &watcher{log: log, netifd: netifd, dirty: make(chan struct{}, 1)}
-	w.routers = newHearing(log, w.mark)
-	w.mark()
+	w.routers = newHearing(log, func() { w.mark(false) })
+	w.mark(true)
 	go w.listen(ctx)
 	go w.deliver(ctx, states)
 	return states
@@ -26,6 +27,7 @@ func Watch(ctx context.Context, log *slog.Logger, netifd *Netifd) <-chan State {
 type watcher struct {
 	log     *slog.Logger
 	dirty   chan struct{} // one slot: look again
+	all     atomic.Bool   // also at the IPv6 table
 	routers *hearing
 	netifd  *Netifd
 }
@@ -38,11 +40,14 @@ const retry = 5 * time.Second
 const longest = 5 * time.Minute
 
 // rest keeps a storm of announcements from using more than a fifth of the
-// processor: after a reading comes a pause of this many times its length, or of
-// a second if that is less, since a reading may have waited for netifd.
+// processor: after a reading comes a pause of this many times what it took of
+// it, which on a busy machine is less than its length.
 const rest = 4
 
-func (w *watcher) mark() {
+func (w *watcher) mark(all bool) {
+	if all {
+		w.all.Store(true)
+	}
 	select {
 	case w.dirty <- struct{}{}:
 	default:
@@ -58,7 +63,7 @@ func (w *watcher) listen(ctx context.Context) {
 			return
 		}
 		w.log.Warn("the kernel's announcements stopped; the WAN is read again until they return", "error", err)
-		w.mark()
+		w.mark(true)
 		pause(ctx, retry)
 	}
 }
@@ -71,12 +76,13 @@ func (w *watcher) hear(ctx context.Context) error {
 	}
 	defer s.close()
 	defer context.AfterFunc(ctx, s.close)()
-	w.mark()
+	w.mark(true)
 	for {
-		if err := s.wait(); err != nil {
+		all, err := s.wait()
+		if err != nil {
 			return err
 		}
-		w.mark()
+		w.mark(all)
 	}
 }
 
@@ -84,6 +90,7 @@ func (w *watcher) hear(ctx context.Context) error {
 func (w *watcher) deliver(ctx context.Context, states chan State) {
 	defer close(states)
 	defer w.routers.close()
+	var r reader
 	var last State
 	sent := false
 	var wait time.Duration // until netifd is asked again
@@ -96,16 +103,17 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 		case <-w.netifd.changed:
 		case <-again:
 		}
-		began := time.Now()
-		s, err := Read()
+		began := cpu()
+		all := w.all.Swap(false)
+		s, err := r.read(all)
 		if err == nil {
 			s = w.netifd.With(s)
 		}
-		took := time.Since(began)
+		took := cpu() - began
 		if err != nil {
 			w.log.Warn("the WAN could not be read; it is read again soon", "error", err)
 			pause(ctx, retry)
-			w.mark()
+			w.mark(true)
 			continue
 		}
 		s = w.routers.apply(s)
@@ -123,9 +131,9 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			}
 			states <- s
 			last, sent = s, true
-			w.mark() // the kernel announces an address's end before that of its routes
+			w.mark(false) // the kernel announces an address's end before that of its routes
 		}
-		pause(ctx, min(rest*took, time.Second))
+		pause(ctx, rest*took)
 	}
 }
 
