@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"text/tabwriter"
 
+	"wandns/updater"
 	"wandns/wan"
 )
 
@@ -60,6 +62,7 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 type wanView struct {
 	name     string // of the services that ask
 	policy   wan.Policy
+	source   updater.Source
 	families [2]bool
 }
 
@@ -76,8 +79,8 @@ func (c *cli) wanViews() ([]wanView, int) {
 		return views, exitDone
 	}
 	for _, s := range cfg.Services {
-		if s.Policy != (wan.Policy{}) {
-			views = append(views, wanView{s.Name, s.Policy, s.Families})
+		if s.Policy != (wan.Policy{}) || s.Source != updater.AutoSource {
+			views = append(views, wanView{s.Name, s.Policy, s.Source, s.Families})
 		}
 	}
 	return views, exitDone
@@ -119,6 +122,7 @@ type choiceJSON struct {
 	Service string        `json:"service"` // empty for the default policy
 	Type    string        `json:"type"`
 	Address string        `json:"address"` // empty if nothing can be published
+	Outside bool          `json:"outside"` // others say it, whom a running daemon asks
 	Device  string        `json:"device"`
 	Reason  string        `json:"reason"`
 	Refused []refusalJSON `json:"refused"`
@@ -150,8 +154,8 @@ func wanDescription(s wan.State, views []wanView) wanJSON {
 			if !v.families[f] {
 				continue
 			}
-			c := wan.Choose(s, f, v.policy)
-			one := choiceJSON{v.name, f.RecordType(), addrText(c.Addr), c.Device, c.Reason, []refusalJSON{}}
+			c, outside := v.choose(s, f)
+			one := choiceJSON{v.name, f.RecordType(), addrText(c.Addr), outside, c.Device, c.Reason, []refusalJSON{}}
 			for _, r := range c.Refused {
 				one.Refused = append(one.Refused, refusalJSON{r.Addr, r.Device, r.Reason})
 			}
@@ -159,6 +163,18 @@ func wanDescription(s wan.State, views []wanView) wanJSON {
 		}
 	}
 	return out
+}
+
+// choose answers a question, or leaves it to others who see the router.
+func (v wanView) choose(s wan.State, f wan.Family) (c wan.Choice, outside bool) {
+	own, outside := v.source.Choose(s, f, v.policy)
+	if !outside {
+		return own, false
+	}
+	c = wan.Choose(s, f, v.policy)
+	c.Addr, c.Device = netip.Addr{}, own.Device
+	c.Reason = cmp.Or(updater.Behind("it", own), c.Reason)
+	return c, true
 }
 
 func lifetime(seconds uint32) *uint32 {
@@ -226,9 +242,12 @@ func (c *cli) printWAN(s wan.State, views []wanView) {
 			who = " for " + choice.Service
 		}
 		fmt.Fprintln(c.stdout)
-		if choice.Address == "" {
+		switch {
+		case choice.Outside:
+			fmt.Fprintf(c.stdout, "%s%s: the address that the internet sees, for which a running daemon asks: %s.\n", choice.Type, who, choice.Reason)
+		case choice.Address == "":
 			fmt.Fprintf(c.stdout, "%s%s: nothing to publish: %s.\n", choice.Type, who, choice.Reason)
-		} else {
+		default:
 			fmt.Fprintf(c.stdout, "%s%s: %s, because %s.\n", choice.Type, who, choice.Address, choice.Reason)
 		}
 		for _, r := range choice.Refused {
