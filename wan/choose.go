@@ -199,7 +199,7 @@ func NAT(a netip.Addr) (who, next string) {
 	case e.name == dsLite:
 		return "your provider's NAT", "ask your provider for a public IPv4 address, or use IPv6"
 	case e.name == natted:
-		return "another router before this one (double NAT)", "put that router in bridge mode, or let it forward ports to this one"
+		return "another router before this one (double NAT)", "put that router in bridge mode or let it forward ports; if it is a VPN, set device"
 	}
 	return "a NAT before this router", "ask your provider for a global address"
 }
