@@ -92,20 +92,28 @@ type look struct {
 
 // standing describes by which way requests of one family leave: with another
 // one the world may see another address.
-func standing(s wan.State, f wan.Family, own wan.Choice) (stand string, linkDown bool) {
-	stand = own.Addr.String() + " " + own.Device
-	i := slices.IndexFunc(s.Routes, func(r wan.Route) bool { return r.Family == f && r.Device == own.Device })
+func standing(s wan.State, f wan.Family, own wan.Choice) string {
+	stand := own.Addr.String() + " " + own.Device
+	for _, r := range s.Routes {
+		if r.Family == f && r.Device == own.Device && r.Gateway.IsValid() {
+			return stand + " " + r.Gateway.String()
+		}
+	}
+	return stand
+}
+
+// connection tells apart the times between which a device was gone, or its
+// link was down: it may have come back behind another NAT.
+func connection(s wan.State, device string) string {
+	i := slices.IndexFunc(s.Devices, func(d wan.Device) bool { return d.Name == device })
 	if i < 0 {
-		return stand, false
+		return ""
 	}
-	if r := s.Routes[i]; r.Gateway.IsValid() {
-		stand += " " + r.Gateway.String()
-	}
-	return stand, s.Routes[i].LinkDown
+	return fmt.Sprintf(" %d %t", s.Devices[i].Index, s.Devices[i].Carrier)
 }
 
 func (s *service) lookKey(f wan.Family) string {
-	return strings.Join(append([]string{"outside", f.String(), s.Policy.Device, s.Trust}, s.URLs[f]...), " ")
+	return strings.Join(append([]string{"outside", f.String(), "by", s.Policy.Device, "or", s.Policy.Interface, s.Trust}, s.URLs[f]...), " ")
 }
 
 // choose decides for every service which address of which family it wants.
@@ -148,7 +156,7 @@ func (e *Engine) chooseFor(s *service, f wan.Family) {
 	if !outside {
 		return
 	}
-	stand, down := standing(e.state, f, own)
+	stand := standing(e.state, f, own)
 	if s.Source == ProviderSource {
 		s.from[f] = stand
 		return
@@ -157,13 +165,11 @@ func (e *Engine) chooseFor(s *service, f wan.Family) {
 		i = len(e.looks)
 		e.looks = append(e.looks, &look{Look: Look{Key: key, Family: f, URLs: s.URLs[f]}})
 	}
-	if down {
-		stand += " down"
-	}
 	l := e.looks[i]
-	l.stands(own, stand)
-	l.Way = Way{Device: s.Policy.Device, Only: Over(f)}
-	if own.Device == s.Policy.Device {
+	l.stands(own, stand+connection(e.state, own.Device))
+	pinned, _ := e.state.Pinned(s.Policy)
+	l.Way = Way{Device: pinned, Only: Over(f)}
+	if own.Device == pinned {
 		l.Way.from(own.Addr)
 	}
 	s.asks[f], s.choice[f] = l, l.choice()

@@ -15,6 +15,7 @@ import (
 	"wandns/updater"
 	"wandns/updater/updatertest"
 	"wandns/wan"
+	"wandns/wan/wantest"
 )
 
 // street is a network of outside services, a.test, b.test and so on; nobody
@@ -142,6 +143,31 @@ func TestNobodyOutsideIsThere(t *testing.T) {
 			t.Errorf("given up: %v", err)
 		}
 	})
+}
+
+// On the real kernel: by the device and over the family that are asked about.
+func TestALookLeavesByItsWay(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	twoWANs(t)
+	defaults(t, 0, 10)
+	defaults(t, 1, 20)
+	for _, c := range []struct {
+		family    wan.Family
+		way       updater.Way
+		url, want string
+	}{
+		{wan.IPv4, updater.Way{Only: updater.OnlyIPv4}, server4, "84.0.0.2"},
+		{wan.IPv4, updater.Way{Only: updater.OnlyIPv4, Device: "wan1"}, server4, "84.1.0.2"},
+		{wan.IPv6, updater.Way{Only: updater.OnlyIPv6, Device: "wan1"}, server6, "2a00:1::2"},
+		{wan.IPv6, updater.Way{Only: updater.OnlyIPv6}, server4, ""},
+	} {
+		got, err := updater.NewClient(updater.ClientConfig{}).Ask(t.Context(), updater.Look{Family: c.family, URLs: []string{c.url}, Way: c.way})
+		if c.want != "" && (err != nil || got.String() != c.want) || c.want == "" && err == nil {
+			t.Errorf("%s by %+v: %s %v, want %q", c.url, c.way, got, err, c.want)
+		}
+	}
 }
 
 // A day behind CGNAT with the real runner, provider and store.

@@ -258,6 +258,30 @@ func TestAResultDoesNotOutliveItsWAN(t *testing.T) {
 	s.silent()
 }
 
+func TestAnotherConnectionIsAskedAbout(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{WANWith("192.168.1.2")})
+	s.see("84.0.0.9")
+	s.step(good(s.job()))
+	for name, change := range map[string]func(*wan.State){
+		"the link went down": func(s *wan.State) { s.Devices[0].Carrier = false },
+		"another device":     func(s *wan.State) { s.Devices[0].Index++ },
+		"another gateway":    func(s *wan.State) { s.Routes[0].Gateway = netip.MustParseAddr("192.168.1.1") },
+	} {
+		next := WANWith("192.168.1.2")
+		change(&next)
+		s.after(time.Hour, Tick{})
+		s.see("84.0.0.9")
+		s.after(time.Minute, Seen{next})
+		if len(s.plan.Looks) != 1 {
+			t.Errorf("%s: no look", name)
+			continue
+		}
+		s.see("84.0.0.9")
+		s.silent()
+	}
+}
+
 func TestAFlappingWANDoesNotAskMore(t *testing.T) {
 	s := begin(t, from(WebSource))
 	var last time.Time

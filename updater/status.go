@@ -265,7 +265,7 @@ func (e *Engine) wanStatus() []WANStatus {
 
 func (e *Engine) uses(device string) bool {
 	for _, s := range e.services {
-		if s.Policy.Device == device {
+		if pinned, _ := e.state.Pinned(s.Policy); pinned == device {
 			return true
 		}
 	}

@@ -592,7 +592,7 @@ func (d *dice) prefix() netip.Prefix {
 
 func (d *dice) state() State {
 	names := []string{"wan0", "wan1", "lo"}
-	devices := []Device{{"lo", true, true, false}, {"wan0", d.roll(2) == 0, true, false}, {"wan1", true, d.roll(2) == 0, d.roll(2) == 0}}
+	devices := []Device{{"lo", true, true, false, 1}, {"wan0", d.roll(2) == 0, true, false, 2}, {"wan1", true, d.roll(2) == 0, d.roll(2) == 0, 3}}
 	var addrs []Addr
 	for range d.roll(8) {
 		addrs = append(addrs, Addr{
@@ -623,7 +623,10 @@ func (d *dice) state() State {
 }
 
 func (s State) clone() State {
-	return State{slices.Clone(s.Devices), slices.Clone(s.Addrs), slices.Clone(s.Routes), slices.Clone(s.Delegated)}
+	return State{
+		slices.Clone(s.Devices), slices.Clone(s.Addrs), slices.Clone(s.Routes), slices.Clone(s.Delegated),
+		slices.Clone(s.Networks), s.NoNetworks,
+	}
 }
 
 func FuzzChoose(f *testing.F) {

@@ -10,5 +10,9 @@
 // nothing else. Routes are asked for with kernel-side filters, because a
 // router may hold a full BGP table.
 //
-// This package knows rtnetlink; it does not know names, providers or time.
+// Where a user names a network of OpenWrt instead of a device, [Netifd] is asked
+// over ubus at each reading, which makes its answer a part of the State.
+//
+// This package knows rtnetlink and as much of ubus as that takes; it does not
+// know names, providers or time.
 package wan

@@ -46,7 +46,7 @@ func watching(t testing.TB) *watch {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	return &watch{t: t, states: Watch(ctx, quiet(t)), cancel: cancel}
+	return &watch{t: t, states: Watch(ctx, quiet(t), NewNetifd()), cancel: cancel}
 }
 
 // quiet fails the test when the watcher complains.
@@ -290,10 +290,17 @@ func TestKernelDeviceIsMadeAgainUnderItsName(t *testing.T) {
 		return
 	}
 	w := watching(t)
+	seen := map[int]bool{}
 	for i, addr := range []string{"84.0.0.2", "84.0.0.3", "84.0.0.3"} {
 		must(t, wantest.Veth("wan0", "isp0"))
 		must(t, wantest.AddAddr("wan0", addr+"/24"), wantest.AddDefault("wan0", "84.0.0.1", 10))
-		w.chosen(IPv4, addr+" wan0")
+		devices := w.chosen(IPv4, addr+" wan0").Devices
+		at := slices.IndexFunc(devices, func(d Device) bool { return d.Name == "wan0" })
+		if index := devices[at].Index; index == 0 || seen[index] {
+			t.Errorf("the new device has the index %d of another", index)
+		} else {
+			seen[index] = true
+		}
 		if i < 2 {
 			must(t, wantest.DelLink("wan0"))
 			w.until("the end of the device", func(s State) bool { return choice(s, IPv4) == "" && !has(s, "wan0", addr) })
@@ -414,7 +421,7 @@ func TestKernelWatchLeavesNothingBehind(t *testing.T) {
 	// Cancelled before it began.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range Watch(ctx, quiet(t)) {
+	for range Watch(ctx, quiet(t), NewNetifd()) {
 	}
 	if g, f := settled(t, goroutines, files); g > goroutines || f > files {
 		t.Errorf("%d goroutines and %d files, before %d and %d", g, f, goroutines, files)

@@ -61,8 +61,8 @@ func (r *reader) read() (State, error) {
 	names := map[uint32]string{}
 	var devices []Device
 	err := r.dump(unix.RTM_GETLINK, unix.RTM_NEWLINK, func(b []byte) {
-		if index, d, ok := parseLink(b); ok {
-			names[index] = d.Name
+		if d, ok := parseLink(b); ok {
+			names[uint32(d.Index)] = d.Name
 			devices = append(devices, d)
 		}
 	}, links, nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)))

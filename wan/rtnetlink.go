@@ -43,11 +43,11 @@ func address(b []byte) netip.Addr {
 }
 
 // parseLink reads the body of an RTM_NEWLINK.
-func parseLink(b []byte) (index uint32, d Device, ok bool) {
+func parseLink(b []byte) (d Device, ok bool) {
 	if len(b) < unix.SizeofIfInfomsg {
-		return 0, Device{}, false
+		return Device{}, false
 	}
-	index = word(b[4:])
+	d.Index = int(word(b[4:]))
 	flags := word(b[8:])
 	d.Up = flags&unix.IFF_UP != 0
 	d.Carrier = flags&unix.IFF_LOWER_UP != 0
@@ -57,7 +57,7 @@ func parseLink(b []byte) (index uint32, d Device, ok bool) {
 			d.Name = unix.ByteSliceToString(v)
 		}
 	}
-	return index, d, d.Name != ""
+	return d, d.Name != ""
 }
 
 // parseAddr reads the body of an RTM_NEWADDR. The device is left to the

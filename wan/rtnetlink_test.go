@@ -66,11 +66,11 @@ func parseAll(t testing.TB, list []body) State {
 	for _, b := range list {
 		switch b.kind {
 		case unix.RTM_NEWLINK:
-			index, d, ok := parseLink(b.data)
+			d, ok := parseLink(b.data)
 			if !ok {
 				t.Errorf("not a link: %x", b.data)
 			}
-			names[index] = d.Name
+			names[uint32(d.Index)] = d.Name
 			devices = append(devices, d)
 		case unix.RTM_NEWADDR:
 			index, a, ok := parseAddr(b.data)
@@ -166,7 +166,7 @@ func TestCutMessagesSayNothingElse(t *testing.T) {
 			cut := b.data[:n]
 			switch b.kind {
 			case unix.RTM_NEWLINK:
-				if _, d, ok := parseLink(cut); ok && d.Name != "lo" && d.Name != "wan0" && d.Name != "isp0" {
+				if d, ok := parseLink(cut); ok && d.Name != "lo" && d.Name != "wan0" && d.Name != "isp0" {
 					// Other devices that a kernel makes in every namespace.
 					if !bytes.Contains(b.data, []byte(d.Name+"\x00")) {
 						t.Fatalf("%d of %d bytes are device %q", n, len(b.data), d.Name)
@@ -241,18 +241,18 @@ func TestParseLink(t *testing.T) {
 		msg  []byte
 		want string
 	}{
-		{"up", linkMsg(7, unix.IFF_UP|unix.IFF_LOWER_UP, attr(unix.IFLA_MTU, u32(1500)), name), "7 {wan0 true true false} true"},
-		{"no carrier", linkMsg(7, unix.IFF_UP, name), "7 {wan0 true false false} true"},
-		{"down", linkMsg(7, 0, name), "7 {wan0 false false false} true"},
-		{"no name", linkMsg(7, 0), "7 { false false false} false"},
-		{"an empty name", linkMsg(7, 0, attr(unix.IFLA_IFNAME, []byte{0})), "7 { false false false} false"},
-		{"a name without its end", linkMsg(7, 0, attr(unix.IFLA_IFNAME, []byte("wan0"))), "7 {wan0 false false false} true"},
-		{"short", linkMsg(7, 0)[:15], "0 { false false false} false"},
-		{"empty", nil, "0 { false false false} false"},
+		{"up", linkMsg(7, unix.IFF_UP|unix.IFF_LOWER_UP, attr(unix.IFLA_MTU, u32(1500)), name), "{wan0 true true false 7} true"},
+		{"no carrier", linkMsg(7, unix.IFF_UP, name), "{wan0 true false false 7} true"},
+		{"down", linkMsg(7, 0, name), "{wan0 false false false 7} true"},
+		{"no name", linkMsg(7, 0), "{ false false false 7} false"},
+		{"an empty name", linkMsg(7, 0, attr(unix.IFLA_IFNAME, []byte{0})), "{ false false false 7} false"},
+		{"a name without its end", linkMsg(7, 0, attr(unix.IFLA_IFNAME, []byte("wan0"))), "{wan0 false false false 7} true"},
+		{"short", linkMsg(7, 0)[:15], "{ false false false 0} false"},
+		{"empty", nil, "{ false false false 0} false"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			index, d, ok := parseLink(c.msg)
-			if got := fmt.Sprint(index, d, ok); got != c.want {
+			d, ok := parseLink(c.msg)
+			if got := fmt.Sprint(d, ok); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
 		})
@@ -435,7 +435,7 @@ func fromMessage(t *testing.T, b []byte, addrs ...netip.Addr) {
 func FuzzParseLink(f *testing.F) {
 	seed(f, unix.RTM_NEWLINK)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_, d, ok := parseLink(b)
+		d, ok := parseLink(b)
 		if ok != (d.Name != "") || !bytes.Contains(b, []byte(d.Name)) || strings.Contains(d.Name, "\x00") {
 			t.Fatalf("device %q (%v) of %x", d.Name, ok, b)
 		}

@@ -50,6 +50,10 @@ type State struct {
 	// Delegated are the prefixes that a provider delegated (RFC 8415), by
 	// address, as netifd leaves them in the kernel: as unreachable routes.
 	Delegated []netip.Prefix
+	// Networks are those of OpenWrt's netifd, by name, if they were wanted;
+	// NoNetworks says why they are not known.
+	Networks   []Network
+	NoNetworks string
 }
 
 // Device is a network device that has an address or holds a default route.
@@ -59,6 +63,7 @@ type Device struct {
 	Carrier bool // the lower layer is up
 	// PointToPoint links, as of VPNs and PPP, have no hosts behind them.
 	PointToPoint bool
+	Index        int // another one when a device returns under the same name
 }
 
 // Addr is an address of a device.
@@ -142,6 +147,7 @@ func (s State) Equal(t State) bool {
 	return slices.Equal(s.Devices, t.Devices) &&
 		slices.Equal(s.Routes, t.Routes) &&
 		slices.Equal(s.Delegated, t.Delegated) &&
+		slices.Equal(s.Networks, t.Networks) && s.NoNetworks == t.NoNetworks &&
 		slices.EqualFunc(s.Addrs, t.Addrs, func(a, b Addr) bool { return a.lasting() == b.lasting() })
 }
 

@@ -8,13 +8,14 @@ import (
 
 // Watch sends the State of the moment, and then each one that differs, until
 // ctx is done; then it closes the channel. A State that nobody has received
-// yet is replaced by a newer one.
+// yet is replaced by a newer one. With a netifd that is wanted, it knows
+// networks.
 //
 // The kernel refusing or closing the subscription is logged and retried; it
 // never ends the watch.
-func Watch(ctx context.Context, log *slog.Logger) <-chan State {
+func Watch(ctx context.Context, log *slog.Logger, netifd *Netifd) <-chan State {
 	states := make(chan State, 1)
-	w := &watcher{log: log, dirty: make(chan struct{}, 1)}
+	w := &watcher{log: log, netifd: netifd, dirty: make(chan struct{}, 1)}
 	w.dirty <- struct{}{}
 	go w.listen(ctx)
 	go w.deliver(ctx, states)
@@ -22,16 +23,21 @@ func Watch(ctx context.Context, log *slog.Logger) <-chan State {
 }
 
 type watcher struct {
-	log   *slog.Logger
-	dirty chan struct{} // one slot: look again
+	log    *slog.Logger
+	netifd *Netifd
+	dirty  chan struct{} // one slot: look again
 }
 
 // retry spaces attempts to subscribe. Each is followed by a reading, so that
 // even a kernel that refuses subscriptions is heard within this time.
 const retry = 5 * time.Second
 
+// longest is the pause between two questions to a netifd that does not answer.
+const longest = 5 * time.Minute
+
 // rest keeps a storm of announcements from using more than a fifth of the
-// processor: after a reading comes a pause of this many times its length.
+// processor: after a reading comes a pause of this many times its length, or of
+// a second if that is less, since a reading may have waited for netifd.
 const rest = 4
 
 func (w *watcher) mark() {
@@ -77,20 +83,33 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 	defer close(states)
 	var last State
 	sent := false
+	var wait time.Duration // until netifd is asked again
+	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.dirty:
+		case <-w.netifd.changed:
+		case <-again:
 		}
 		began := time.Now()
 		s, err := Read()
+		if err == nil {
+			s = w.netifd.With(s)
+		}
 		took := time.Since(began)
 		if err != nil {
 			w.log.Warn("the WAN could not be read; it is read again soon", "error", err)
 			pause(ctx, retry)
 			w.mark()
 			continue
+		}
+		if s.NoNetworks == "" {
+			wait, again = 0, nil
+		} else {
+			wait = min(max(2*wait, retry), longest)
+			again = time.After(wait)
 		}
 		if !sent || !s.Equal(last) {
 			select { // the newest wins
@@ -101,7 +120,7 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			last, sent = s, true
 			w.mark() // the kernel announces an address's end before that of its routes
 		}
-		pause(ctx, rest*took)
+		pause(ctx, min(rest*took, time.Second))
 	}
 }
 

@@ -162,7 +162,7 @@ func (c serviceConfig) account(agent updater.Agent) updater.Account {
 	}
 	identity := map[string]string{"provider": c.Spec.Name, "server": c.Server}
 	whole := map[string]string{
-		"family": c.family(), "device": c.Policy.Device, "ipv6_suffix": addrText(c.Policy.Host), "ipv6_lan": c.Policy.LAN, "ca_file": c.CAFile, "hostnames": strings.Join(slices.Sorted(slices.Values(c.Hosts)), ","),
+		"family": c.family(), "device": c.Policy.Device, "interface": c.Policy.Interface, "ipv6_suffix": addrText(c.Policy.Host), "ipv6_lan": c.Policy.LAN, "ca_file": c.CAFile, "hostnames": strings.Join(slices.Sorted(slices.Values(c.Hosts)), ","),
 		"web_url4": strings.Join(c.URLs[wan.IPv4], ","), "web_url6": strings.Join(c.URLs[wan.IPv6], ","),
 		"enabled": unlessDefault(c.switched, true), "allow_private": unlessDefault(c.Policy.AllowPrivate, false),
 	}
@@ -244,7 +244,7 @@ func (c *config) String() string {
 				fmt.Fprintf(&b, "%s = [%s]\n", key, quoted(s.URLs[f]))
 			}
 		}
-		optional := map[string]string{"device": s.Policy.Device, "ipv6_suffix": addrText(s.Policy.Host), "ipv6_lan": s.Policy.LAN, "server": s.Server, "ca_file": s.CAFile}
+		optional := map[string]string{"device": s.Policy.Device, "interface": s.Policy.Interface, "ipv6_suffix": addrText(s.Policy.Host), "ipv6_lan": s.Policy.LAN, "server": s.Server, "ca_file": s.CAFile}
 		for _, f := range s.Spec.Fields {
 			optional[f.Name] = s.Values[f.Name]
 			if f.Secret && s.Values[f.Name] != "" {

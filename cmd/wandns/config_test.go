@@ -224,7 +224,8 @@ func TestAMistakeNamesItsLineAndKey(t *testing.T) {
 		{"ca_file is a directory", `ca_file = "/"`, "ca_file", ""},
 		{"ca_file is not PEM", `ca_file = "` + empty + `"`, "ca_file", "PEM"},
 		{"two secrets", `password_file = "` + ca + `"`, "password_file", "given as well"},
-		{"interface", `interface = "wan"`, "interface", "not supported"},
+		{"interface with a strange name", `interface = "wan 6"`, "interface", "cannot be the name of a network"},
+		{"interface as a list", `interface = ["wan"]`, "interface", "one value"},
 		{"ipv6_suffix that is a whole address", `ipv6_suffix = "2a00::1"`, "ipv6_suffix", "the end of an IPv6 address"},
 		{"ipv6_suffix of IPv4", `ipv6_suffix = "10.0.0.1"`, "ipv6_suffix", "::1234"},
 		{"ipv6_suffix of nothing", `ipv6_suffix = "::"`, "ipv6_suffix", "::1234"},
@@ -409,6 +410,7 @@ password_file = "` + writeFile(t, "s", "canary\n") + `"
 family = "ipv4"
 source = "web"
 web_url4 = ["https://one.example.com/?a=b", "http://two.example.com"]
+interface = "wan_6"
 `
 	for _, tt := range []struct{ name, toml string }{
 		{"small", goodConfig},
@@ -478,6 +480,7 @@ func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
 		{"family", `"ipv4"`, false, true},
 		{"family", `"ipv6"`, false, true},
 		{"device", `"eth1"`, false, true},
+		{"interface", `"wan6"`, false, true},
 		{"ipv6_suffix", `"::10"`, false, true},
 		{"ipv6_mac", `"00:11:22:33:44:55"`, false, true},
 		{"allow_private", "false", false, false},

@@ -114,6 +114,7 @@ var serviceKeys = []serviceKey{
 	{name: "hostnames", help: "the names to keep pointing here", required: true},
 	{name: "family", help: "ipv4, ipv6 or both"},
 	{name: "device", help: "network device whose addresses are published and by which requests leave"},
+	{name: "interface", help: "the same by OpenWrt's name of the network, such as wan or wan6"},
 	{name: "source", help: "where the address comes from: auto, device, web or provider"},
 	{name: "web_url4", help: "whom to ask outside for the IPv4 address; of several, two must agree"},
 	{name: "web_url6", help: "whom to ask outside for the IPv6 address"},
@@ -123,7 +124,6 @@ var serviceKeys = []serviceKey{
 	{name: "allow_private", help: "publish an address that the internet cannot reach"},
 	{name: "server", help: "scheme and host in place of the provider's own"},
 	{name: "ca_file", help: "PEM file of another trusted certificate authority"},
-	{name: "interface", reserved: true},
 	{name: "refresh", reserved: true},
 	{name: "offline_on_stop", reserved: true},
 }
@@ -158,6 +158,8 @@ func (v *validator) service(s section, n int) serviceConfig {
 			c.Families = [2]bool{f != "ipv6", f != "ipv4"}
 		case "device":
 			c.Policy.Device = v.device()
+		case "interface":
+			c.Policy.Interface = v.network()
 		case "ipv6_suffix":
 			c.Policy.Host = v.host(c.Policy.Host, v.suffix)
 		case "ipv6_mac":
@@ -187,6 +189,10 @@ func (v *validator) service(s section, n int) serviceConfig {
 	if c.Policy.LAN != "" && !c.Policy.Host.IsValid() && !s.has("ipv6_suffix") && !s.has("ipv6_mac") {
 		v.now = option{name: "ipv6_lan", line: s.line}
 		v.wrong("needs ipv6_suffix or ipv6_mac, which say whose address it is")
+	}
+	if o, ok := s.find("interface"); ok && s.has("device") {
+		v.now = o
+		v.wrong("and device both say which way; keep one of the two")
 	}
 	v.sourced(s, c)
 	v.own(&c, own, s.line)

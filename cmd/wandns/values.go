@@ -171,6 +171,14 @@ func (v *validator) device() string {
 	return d
 }
 
+func (v *validator) network() string {
+	n := v.text()
+	if strings.ContainsFunc(n, notInName) {
+		v.wrong("%q cannot be the name of a network; they are in /etc/config/network", n)
+	}
+	return n
+}
+
 // host reads the identity of a LAN host, of which there is one.
 func (v *validator) host(before netip.Addr, read func() netip.Addr) netip.Addr {
 	if before.IsValid() {

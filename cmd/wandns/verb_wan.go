@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -32,10 +33,12 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 			c.printWAN(s, views)
 			return nil
 		}
+		netifd := wan.NewNetifd()
+		netifd.Want(netifd.Here() || asksNetworks(views))
 		if !*watch {
 			s, err := wan.Read()
 			if err == nil {
-				err = show(s)
+				err = show(netifd.With(s))
 			}
 			if err != nil {
 				return c.fail(exitFailed, "the WAN could not be read: %v", err)
@@ -45,7 +48,7 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
 		first := true
-		for s := range wan.Watch(ctx, newLog(c.stdout, c.stderr, slog.LevelInfo)) {
+		for s := range wan.Watch(ctx, newLog(c.stdout, c.stderr, slog.LevelInfo), netifd) {
 			if !first && !*asJSON {
 				fmt.Fprint(c.stdout, "\n--- changed ---\n\n")
 			}
@@ -86,11 +89,22 @@ func (c *cli) wanViews() ([]wanView, int) {
 	return views, exitDone
 }
 
+func asksNetworks(views []wanView) bool {
+	return slices.ContainsFunc(views, func(v wanView) bool { return v.policy.Interface != "" })
+}
+
 type wanJSON struct {
 	Devices  []deviceJSON   `json:"devices"`
 	Routes   []routeJSON    `json:"routes"`
 	Prefixes []netip.Prefix `json:"prefixes"` // delegated
+	Networks []networkJSON  `json:"networks"` // of netifd
 	Choices  []choiceJSON   `json:"choices"`
+}
+
+type networkJSON struct {
+	Network string `json:"network"`
+	Device  string `json:"device"` // empty while it is not up
+	Up      bool   `json:"up"`
 }
 
 type deviceJSON struct {
@@ -135,7 +149,10 @@ type refusalJSON struct {
 }
 
 func wanDescription(s wan.State, views []wanView) wanJSON {
-	out := wanJSON{Devices: []deviceJSON{}, Routes: []routeJSON{}, Prefixes: append([]netip.Prefix{}, s.Delegated...), Choices: []choiceJSON{}}
+	out := wanJSON{Devices: []deviceJSON{}, Routes: []routeJSON{}, Prefixes: append([]netip.Prefix{}, s.Delegated...), Networks: []networkJSON{}, Choices: []choiceJSON{}}
+	for _, n := range s.Networks {
+		out.Networks = append(out.Networks, networkJSON{n.Name, n.Device, n.Up})
+	}
 	for _, d := range s.Devices {
 		one := deviceJSON{Device: d.Name, Up: d.Up, Carrier: d.Carrier, Addresses: []addressJSON{}}
 		one.Default4, one.Default6 = s.Holds(d.Name)
@@ -235,6 +252,13 @@ func (c *cli) printWAN(s wan.State, views []wanView) {
 	}
 	for _, p := range w.Prefixes {
 		fmt.Fprintf(c.stdout, "Delegated prefix %s\n", p)
+	}
+	for _, n := range w.Networks {
+		if n.Up {
+			fmt.Fprintf(c.stdout, "Network %s is on %s\n", n.Network, n.Device)
+		} else {
+			fmt.Fprintf(c.stdout, "Network %s is down\n", n.Network)
+		}
 	}
 	for _, choice := range w.Choices {
 		who := ""
