@@ -23,7 +23,10 @@ type Provider interface {
 type Request struct {
 	Hosts  []string
 	V4, V6 netip.Addr
-	Way    Way // how it leaves; providers need not know
+	// From, if not empty, says that the provider shall take the address of the
+	// connection. V4 or V6 is then where that begins, and not to be sent.
+	From string
+	Way  Way // how it leaves; providers need not know
 }
 
 // Addr returns the request's address of one family.
@@ -32,6 +35,14 @@ func (r Request) Addr(f wan.Family) netip.Addr {
 		return r.V4
 	}
 	return r.V6
+}
+
+// family is that of a request that has one address.
+func (r Request) family() wan.Family {
+	if r.V4.IsValid() {
+		return wan.IPv4
+	}
+	return wan.IPv6
 }
 
 // Addrs returns the valid addresses joined with sep, IPv4 first.
@@ -53,6 +64,14 @@ type Result struct {
 	Fault  *Fault     // nil if everything that was sent is confirmed
 }
 
+// Addr returns the confirmed address of one family.
+func (r Result) Addr(f wan.Family) netip.Addr {
+	if f == wan.IPv4 {
+		return r.V4
+	}
+	return r.V6
+}
+
 // Spec describes a provider. Checks of the configuration, the help and the
 // redaction of secrets are derived from it.
 type Spec struct {
@@ -62,6 +81,9 @@ type Spec struct {
 	Server string // scheme and authority of its service
 	Fields []Field
 	Limits Limits
+	// TakesSource: it publishes the address of the connection for a request
+	// that says From.
+	TakesSource bool
 	// CheckHost explains what is wrong with a name, in the words of a
 	// configuration error; it returns "" for a good one.
 	CheckHost func(host string) string

@@ -67,6 +67,15 @@ func (e *Engine) way(s *service) Way {
 	return w
 }
 
+// from makes a way begin at an address.
+func (w *Way) from(a netip.Addr) {
+	if a.Is4() {
+		w.V4 = a
+	} else {
+		w.V6 = a
+	}
+}
+
 // errWay is a way that cannot be gone.
 type errWay struct {
 	what string

@@ -207,6 +207,22 @@ func judge(a Addr) (reason, next string, c class) {
 	return e.name, next, e.class
 }
 
+// NAT says who hides an address from the world, and what a user can do about
+// it; nobody does if the world can reach it.
+func NAT(a netip.Addr) (who, next string) {
+	switch e := lookup(a); {
+	case e.class != inside:
+		return "", ""
+	case e.name == cgnat:
+		return "your provider's NAT", "ask your provider for a public IPv4 address"
+	case e.name == dsLite:
+		return "your provider's NAT", "ask your provider for a public IPv4 address, or use IPv6"
+	case e.name == natted:
+		return "another router before this one (double NAT)", "put that router in bridge mode or let it forward ports; if it is a VPN, set device"
+	}
+	return "a NAT before this router", "ask your provider for a global address"
+}
+
 // scopeSite is RT_SCOPE_SITE: larger values reach no further than a link.
 const scopeSite = 200
 

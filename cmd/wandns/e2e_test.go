@@ -235,9 +235,6 @@ func TestE2EAddressIsFollowed(t *testing.T) {
 		t.Fatalf("on another device: %v", l[2])
 	}
 	r.do(wantest.AddAddr("wan0", "192.168.1.2/24"), wantest.AddDefault("wan0", "192.168.1.1", 5))
-	if st := r.state(updater.OK); st.Reason != "" {
-		t.Logf("%+v", st)
-	}
 	r.until("the private address is explained", func(st updater.Status) bool {
 		return strings.Contains(st.Services[0].Reason, "192.168.1.2 on wan0 cannot be published")
 	})

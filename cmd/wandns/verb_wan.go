@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -87,6 +88,7 @@ func lookOnce(ctx context.Context, netifd *wan.Netifd) (wan.State, error) {
 type wanView struct {
 	name     string // of the services that ask
 	policy   wan.Policy
+	source   updater.Source
 	families [2]bool
 }
 
@@ -95,7 +97,7 @@ type wanView struct {
 func (v wanView) ordinary() bool {
 	p := v.policy
 	p.Keep = netip.Addr{}
-	return v.name != "" && p == wan.Policy{}
+	return v.name != "" && v.source == updater.AutoSource && p == wan.Policy{}
 }
 
 // wanViews are the default policy and that of every service which has another,
@@ -113,8 +115,8 @@ func (c *cli) wanViews() ([]wanView, int) {
 	}
 	for _, s := range cfg.Services {
 		s.Policy.Keep = published(cfg.RunDir, s.Name)
-		if s.Policy != (wan.Policy{}) {
-			views = append(views, wanView{s.Name, s.Policy, s.Families})
+		if s.Policy != (wan.Policy{}) || s.Source != updater.AutoSource {
+			views = append(views, wanView{s.Name, s.Policy, s.Source, s.Families})
 		}
 	}
 	return views, exitDone
@@ -203,6 +205,7 @@ type choiceJSON struct {
 	Type    string        `json:"type"`
 	Address string        `json:"address"` // empty if nothing can be published
 	Prefix  string        `json:"prefix"`  // what the provider gave, for services that publish that
+	Outside bool          `json:"outside"` // others say it, whom a running daemon asks
 	Device  string        `json:"device"`
 	Reason  string        `json:"reason"`
 	Refused []refusalJSON `json:"refused"`
@@ -246,11 +249,11 @@ func wanDescription(s wan.State, views []wanView) wanJSON {
 			if !v.families[f] {
 				continue
 			}
-			c := wan.Choose(s, f, v.policy)
-			if v.ordinary() && c.Addr == wan.Choose(s, f, wan.Policy{}).Addr {
-				continue // as the first view says
+			c, outside := v.choose(s, f)
+			if first, _ := views[0].choose(s, f); v.ordinary() && c.Addr == first.Addr {
+				continue // as that one says
 			}
-			one := choiceJSON{v.name, f.RecordType(), addrText(c.Addr), prefixText(c.Prefix), c.Device, c.Reason, []refusalJSON{}}
+			one := choiceJSON{v.name, f.RecordType(), addrText(c.Addr), prefixText(c.Prefix), outside, c.Device, c.Reason, []refusalJSON{}}
 			for _, r := range wan.Explain(s, f, v.policy) {
 				one.Refused = append(one.Refused, refusalJSON{r.Addr, r.Device, r.Reason})
 			}
@@ -258,6 +261,18 @@ func wanDescription(s wan.State, views []wanView) wanJSON {
 		}
 	}
 	return out
+}
+
+// choose answers a question, or leaves it to others who see the router.
+func (v wanView) choose(s wan.State, f wan.Family) (c wan.Choice, outside bool) {
+	own, outside := v.source.Choose(s, f, v.policy)
+	if !outside {
+		return own, false
+	}
+	c = wan.Choose(s, f, v.policy)
+	c.Addr, c.Device = netip.Addr{}, own.Device
+	c.Reason = cmp.Or(updater.Behind("it", own), c.Reason)
+	return c, true
 }
 
 func lifetime(seconds uint32) *uint32 {
@@ -351,9 +366,12 @@ func (c *cli) printWAN(s wan.State, views []wanView) {
 			who = " for " + choice.Service
 		}
 		fmt.Fprintln(c.stdout)
-		if choice.Address == "" {
+		switch {
+		case choice.Outside:
+			fmt.Fprintf(c.stdout, "%s%s: the address that the internet sees, for which a running daemon asks: %s.\n", choice.Type, who, choice.Reason)
+		case choice.Address == "":
 			fmt.Fprintf(c.stdout, "%s%s: nothing to publish: %s.\n", choice.Type, who, choice.Reason)
-		} else {
+		default:
 			fmt.Fprintf(c.stdout, "%s%s: %s, because %s.\n", choice.Type, who, choice.Address, choice.Reason)
 		}
 		for _, r := range choice.Refused {
