@@ -58,7 +58,8 @@ func TestE2EWANExplainsEveryAddress(t *testing.T) {
 		wantest.AddDefault("wan0", "::", 10), wantest.AddDefault("wan1", "::", 20))
 	code, out := r.say("wan")
 	for _, want := range []string{
-		"A: nothing to publish: 100.64.0.2 on wan0 cannot be published: carrier-grade NAT",
+		"A: the address that the internet sees, for which a running daemon asks: it is the address of your provider's NAT, since wan0 has only 100.64.0.2 (carrier-grade NAT, RFC 6598), so nothing can connect in",
+		"not 100.64.0.2 on wan0: carrier-grade NAT, RFC 6598",
 		"not 84.0.0.2 on wan1: wan1 holds no IPv4 default route",
 		"AAAA: 2a00:1::2, because wan0 holds the IPv6 default route (metric 10)",
 		"not fd00::2 on wan0: unique local, RFC 4193",
