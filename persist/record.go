@@ -35,11 +35,15 @@ type Record struct {
 
 // Host is what is known of one name at the provider.
 type Host struct {
-	V4      netip.Addr `json:"v4,omitzero"` // confirmed by the provider
-	V6      netip.Addr `json:"v6,omitzero"`
-	Since4  time.Time  `json:"since4,omitzero"`
-	Since6  time.Time  `json:"since6,omitzero"`
-	Refused string     `json:"refused,omitempty"` // why the user must act for this name
+	V4     netip.Addr `json:"v4,omitzero"` // confirmed by the provider
+	V6     netip.Addr `json:"v6,omitzero"`
+	Since4 time.Time  `json:"since4,omitzero"`
+	Since6 time.Time  `json:"since6,omitzero"`
+	// From4 and From6 say where the router stood when the provider itself took
+	// the address of its connection; empty if it was told one.
+	From4   string `json:"from4,omitempty"`
+	From6   string `json:"from6,omitempty"`
+	Refused string `json:"refused,omitempty"` // why the user must act for this name
 }
 
 // Intent is a request that is about to leave.

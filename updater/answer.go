@@ -3,10 +3,12 @@ package updater
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
 	"wandns/persist"
+	"wandns/wan"
 )
 
 // done takes in an answer.
@@ -69,16 +71,17 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 			s.rec.Answer = r.Answer
 		}
 		missing := false
-		if req.V4.IsValid() {
-			if missing = r.V4 != req.V4; !missing {
-				h.V4, h.Since4 = r.V4, stamp(now)
-			}
-		}
-		if req.V6.IsValid() {
-			if r.V6 == req.V6 {
-				h.V6, h.Since6 = r.V6, stamp(now)
-			} else {
+		for _, f := range wan.Families() {
+			sent, got := req.Addr(f), r.Addr(f)
+			ok, why := wan.Reachable(got)
+			switch {
+			case !sent.IsValid():
+			case req.From == "" && got != sent, !got.IsValid():
 				missing = true
+			case req.From != "" && !ok:
+				worst = graver(worst, s.useless(name, got, why))
+			default:
+				h = confirm(h, f, got, req.From, stamp(now))
 			}
 		}
 		switch {
@@ -94,6 +97,23 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 	}
 	s.rec.Error = refused
 	return worst
+}
+
+// confirm notes what is published of one family.
+func confirm(h persist.Host, f wan.Family, a netip.Addr, from string, at time.Time) persist.Host {
+	if f == wan.IPv4 {
+		h.V4, h.Since4, h.From4 = a, at, from
+	} else {
+		h.V6, h.Since6, h.From6 = a, at, from
+	}
+	return h
+}
+
+func (s *service) useless(host string, a netip.Addr, why string) *Fault {
+	return &Fault{
+		Kind: Unconfirmed, Next: "set source to web or auto",
+		Detail: fmt.Sprintf("%s saw a connection from %s (%s) and took that for %s", s.Title, a, why, host),
+	}
 }
 
 func (s *service) unclear(host, answer string) *Fault {

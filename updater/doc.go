@@ -14,6 +14,9 @@
 //  5. Engine.Step takes it, the journal settles the intent, the status is
 //     published. If nothing is due there is no timer: everything sleeps.
 //
+// Where the WAN's own address is not what the world sees, because a NAT lies
+// before it, the engine plans a [Look]: others say how they see this router.
+//
 // # The states of a service
 //
 //	             address            answer: good
@@ -33,5 +36,8 @@
 //   - A blocked service is silent until its configuration changes or the user
 //     resumes it, over reboots too.
 //   - An address that the provider confirmed for a name is not sent again.
+//   - Outside nobody is asked for a service that has a public address, and twice
+//     within ten minutes only if the WAN changed, the answer was none, or the user
+//     wants it.
 //   - The next wake-up lies in the future, and there is none if nothing is due.
 package updater

@@ -20,6 +20,9 @@ type Service struct {
 	Hosts    []string
 	Families [2]bool // by wan.Family: is it to be published
 	Policy   wan.Policy
+	Source   Source
+	URLs     [2][]string // by wan.Family: whom to ask outside; empty for this program's choice
+	Trust    string      // equal for services that trust the same certificates
 	Limits   Limits
 	Enabled  bool
 	Account  string // equal for services that share an account
@@ -64,7 +67,8 @@ func (Stop) event()      {}
 type Plan struct {
 	Save   map[string]persist.Record
 	Jobs   []Job
-	Cancel []string  // services whose request in flight is of no more use
+	Looks  []Look
+	Cancel []string  // services, and keys of looks, whose request in flight is of no more use
 	Wake   time.Time // when to step again if nothing else happens; zero for never
 }
 
@@ -80,6 +84,7 @@ type Job struct {
 // events at the same times lead to the same plans.
 type Engine struct {
 	services []*service
+	looks    []*look
 	records  map[string]persist.Record // what was stored before this process
 	lastSeen time.Time                 // the latest clock stored
 	state    wan.State
@@ -94,6 +99,9 @@ type service struct {
 	Service
 	rec    persist.Record
 	choice [2]wan.Choice
+	own    [2]wan.Choice // choice, but for what is seen from outside
+	from   [2]string     // where the provider takes the address of the connection: see standing
+	asks   [2]*look      // who is to say which address it is
 	flight *Request
 	last   time.Time // when the last request left
 	gaveUp bool      // on the last request, before its answer
@@ -135,6 +143,8 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 		e.see(ev.State)
 	case Done:
 		e.done(now, ev)
+	case Looked:
+		e.looked(now, ev)
 	case Poke:
 		e.poke(now, ev.Services)
 	case Resume:
@@ -163,6 +173,8 @@ func (e *Engine) configure(now time.Time, services []Service) {
 		e.inherit(now, s)
 		e.services = append(e.services, s)
 	}
+	e.choose()
+	e.forgetLooks()
 }
 
 // inherit takes over what is known of the account by other names of the
@@ -214,40 +226,24 @@ func (e *Engine) adopt(s *service, c Service) {
 		s.unblock()
 		e.dirty[s.Name] = stored
 	}
-	e.choose(s)
 }
 
 func (e *Engine) see(state wan.State) {
 	rerouted := !slices.Equal(e.state.Routes, state.Routes)
 	e.state, e.seen = state, true
+	e.choose()
 	for _, s := range e.services {
-		had := s.choice
-		e.choose(s)
-		moved := had[wan.IPv4].Addr != s.choice[wan.IPv4].Addr || had[wan.IPv6].Addr != s.choice[wan.IPv6].Addr
-		if s.hold.kind == Unreachable && (moved || rerouted) {
+		if s.hold.kind == Unreachable && rerouted {
 			s.hold = hold{}
 		}
 	}
 }
 
-func (e *Engine) choose(s *service) {
-	s.choice = [2]wan.Choice{}
-	for _, f := range wan.Families() {
-		if e.seen && s.Families[f] {
-			p := s.Policy
-			if f == wan.IPv6 {
-				p.Keep = s.kept()
-			}
-			s.choice[f] = wan.Choose(e.state, f, p)
-		}
-	}
-}
-
-// kept is the IPv6 address that stays published while it is good: a device may
-// have several, in the order of their arrival.
-func (s *service) kept() netip.Addr {
+// kept is what is published. An IPv6 address stays so while it is good: a
+// device may have several, in the order of their arrival.
+func (s *service) kept(f wan.Family) netip.Addr {
 	for _, name := range s.Hosts {
-		if a := s.rec.Hosts[name].V6; a.IsValid() {
+		if a, _ := published(s.rec.Hosts[name], f); a.IsValid() {
 			return a
 		}
 	}
@@ -263,6 +259,7 @@ func (e *Engine) poke(now time.Time, names []string) {
 		case s.hold.kind == Unreachable, s.hold.kind == Clock, s.hold.ours() && now.Sub(s.last) >= cautious:
 			s.hold = hold{}
 		}
+		s.hurry(now)
 	}
 }
 

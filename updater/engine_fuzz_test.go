@@ -1,14 +1,17 @@
 package updater
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"wandns/persist"
+	"wandns/wan"
 )
 
 // FuzzStep plays arbitrary events in arbitrary order, with time standing,
@@ -17,6 +20,7 @@ import (
 func FuzzStep(f *testing.F) {
 	f.Add([]byte("\x00\x10\x21\x32\x43\x54\x65\x76\x87"))
 	f.Add([]byte("\x01\x20\x01\x21\x02\x22\x01\x23\x03\x24\x01\x25\x03"))
+	f.Add([]byte("\x18\x94\xa1\x95\x14\x18\x95\x90\x00\x50\xa1\x95"))
 	f.Add([]byte("\x01\x30\xff\xff\x01\x26\xf8\x01\x28\x01\x27\x01"))
 	f.Fuzz(func(t *testing.T, events []byte) {
 		w := newFuzzWorld(t)
@@ -36,12 +40,29 @@ type fuzzWorld struct {
 	floor    map[string]time.Time // by service: no request before
 	blocked  map[string]bool      // by service
 	last     map[string]time.Time // by account: when the last request left
+	looks    map[string]*fuzzLook // by key
+	state    wan.State
+}
+
+// fuzzLook is what a look may do: not leave twice, nor without a reason within
+// ten minutes of a good answer.
+type fuzzLook struct {
+	at     time.Time
+	flight bool
+	again  time.Duration
+}
+
+func (w *fuzzWorld) hurry(d time.Duration) {
+	for _, l := range w.looks {
+		l.again = min(l.again, d)
+	}
 }
 
 func newFuzzWorld(t *testing.T) *fuzzWorld {
-	a, b, c := home("a.example.com", "b.example.com"), home("c.example.com"), home("d.example.com")
-	b.Name, c.Name, c.Account = "second", "third", "other"
-	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c}, saved: map[string]persist.Record{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}}
+	a, b, c, d := home("a.example.com", "b.example.com"), home("c.example.com"), home("d.example.com"), home("e.example.com")
+	b.Name, c.Name, c.Account, d.Name, d.Account = "second", "third", "other", "fourth", "fourth"
+	b.Source, d.Source = WebSource, ProviderSource
+	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}}
 	w.e = NewEngine(nil, time.Time{}, 7)
 	w.step(Configure{w.services})
 	return w
@@ -60,15 +81,21 @@ func (w *fuzzWorld) play(b byte) {
 				addrs = append(addrs, a)
 			}
 		}
-		w.step(Seen{WANWith(addrs...)})
+		state := WANWith(addrs...)
+		if !state.Equal(w.state) {
+			w.hurry(2 * time.Second)
+		}
+		w.state = state
+		w.step(Seen{state})
 	case 2, 3, 4:
 		if len(w.flights) > 0 {
 			w.answer(n)
 		}
 	case 5:
+		w.hurry(cautious)
 		w.step(Poke{})
 	case 6:
-		s := w.services[n%3]
+		s := w.services[n%4]
 		for _, o := range w.services {
 			if o.Account == s.Account {
 				w.blocked[o.Name] = false
@@ -76,7 +103,7 @@ func (w *fuzzWorld) play(b byte) {
 		}
 		w.step(Resume{s.Name})
 	case 7:
-		s := &w.services[n%3]
+		s := &w.services[n%4]
 		s.Config = fmt.Sprint(s.Config, n)
 		w.blocked[s.Name] = false
 		w.step(Configure{w.services})
@@ -88,19 +115,55 @@ func (w *fuzzWorld) play(b byte) {
 				w.floor[name] = w.now.Add(max(at.Sub(lastSeen)-time.Second, 0))
 			}
 		}
-		w.flights, w.last = nil, map[string]time.Time{}
+		w.flights, w.last, w.looks, w.state = nil, map[string]time.Time{}, map[string]*fuzzLook{}, wan.State{}
 		w.e = NewEngine(w.saved, lastSeen, 8)
 		w.step(Configure{w.services})
+	case 9:
+		w.lookBack(n)
 	default:
 		w.now = w.now.Add(time.Duration(n) * 10 * time.Minute)
 		w.step(Tick{})
 	}
 }
 
+// lookBack answers the look that left first.
+func (w *fuzzWorld) lookBack(n int) {
+	first := ""
+	for _, key := range slices.Sorted(maps.Keys(w.looks)) {
+		if l := w.looks[key]; l.flight && (first == "" || l.at.Before(w.looks[first].at)) {
+			first = key
+		}
+	}
+	if first == "" {
+		return
+	}
+	l, ev := w.looks[first], Looked{Key: first}
+	l.flight = false
+	switch n % 8 {
+	case 0:
+		ev.Err, l.again = &Fault{Kind: Unreachable, Detail: "fault"}, min(l.again, 2*time.Second)
+	case 1:
+		ev.Err, l.again = &Fault{Kind: Transient, Detail: "fault"}, min(l.again, 5*time.Minute)
+	case 2:
+		ev.Addr, l.again = netip.MustParseAddr("10.0.0.1"), min(l.again, 5*time.Minute)
+	case 3:
+		ev.Err, l.again = context.Canceled, min(l.again, 2*time.Second)
+	default:
+		ev.Addr = netip.MustParseAddr(fmt.Sprintf("84.0.1.%d", n))
+		if strings.Contains(first, "IPv6") {
+			ev.Addr = netip.MustParseAddr(fmt.Sprintf("2a00:2::%d", n))
+		}
+	}
+	w.step(ev)
+}
+
 func (w *fuzzWorld) answer(n int) {
 	j := w.flights[0]
 	w.flights = w.flights[1:]
 	d := good(j)
+	if j.Request.From != "" && j.Request.V4.IsValid() {
+		d.Results[0].V4 = netip.MustParseAddr(fmt.Sprintf("84.0.2.%d", n))
+	}
 	if kind := Kind(n % 9); kind >= Unreachable && kind <= Clock {
 		fault := &Fault{Kind: kind, Detail: "fault", RetryAfter: time.Duration(n) * 10 * time.Minute}
 		if n&8 != 0 {
@@ -135,9 +198,18 @@ func (w *fuzzWorld) step(ev Event) {
 		t.Fatalf("%T: wake-up %v is not after %v", ev, plan.Wake, w.now)
 	}
 	for _, name := range plan.Cancel {
-		if !slices.ContainsFunc(w.flights, func(j Job) bool { return j.Service == name }) {
+		if l := w.looks[name]; !slices.ContainsFunc(w.flights, func(j Job) bool { return j.Service == name }) && (l == nil || !l.flight) {
 			t.Fatalf("%T: %s has nothing to cancel", ev, name)
 		}
+	}
+	for _, l := range plan.Looks {
+		if o := w.looks[l.Key]; o != nil && (o.flight || w.now.Sub(o.at) < o.again) {
+			t.Fatalf("%T: %s leaves %s after the last, in flight %t, allowed after %s", ev, l.Key, w.now.Sub(o.at), o.flight, o.again)
+		}
+		if w.blocked[l.Service] {
+			t.Fatalf("%T: a blocked service looks outside", ev)
+		}
+		w.looks[l.Key] = &fuzzLook{at: w.now, flight: true, again: again}
 	}
 	for _, j := range plan.Jobs {
 		if len(j.Request.Hosts) == 0 || !j.Request.V4.IsValid() && !j.Request.V6.IsValid() {
@@ -163,7 +235,11 @@ func (w *fuzzWorld) step(ev Event) {
 		w.last[j.Account] = w.now
 		for _, h := range j.Request.Hosts {
 			known := w.saved[j.Service].Hosts[h]
-			if j.Request.V4.IsValid() && known.V4 == j.Request.V4 || j.Request.V6.IsValid() && known.V6 == j.Request.V6 {
+			told := j.Request.V4.IsValid() && known.V4 == j.Request.V4 || j.Request.V6.IsValid() && known.V6 == j.Request.V6
+			if f := j.Request.From; f != "" {
+				told = f == stoodAt(known, j.Request.family())
+			}
+			if told {
 				t.Fatalf("%T: %s is told again what it has: %+v", ev, h, j)
 			}
 			if known.Refused != "" {

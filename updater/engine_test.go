@@ -520,6 +520,7 @@ func TestFamilyAndDisabled(t *testing.T) {
 	four.Name, four.Account, four.Families = "four", "4", [2]bool{true, false}
 	six.Name, six.Account, six.Families = "six", "6", [2]bool{false, true}
 	off.Name, off.Account, off.Enabled = "off", "o", false
+	four.Source = DeviceSource
 	s := begin(t, four, six, off)
 	s.step(Seen{WANWith("84.0.0.2", "2a00:1:2:3::1")})
 	if len(s.plan.Jobs) != 2 || s.plan.Jobs[0].Request.V6.IsValid() || s.plan.Jobs[1].Request.V4.IsValid() {

@@ -18,12 +18,13 @@ func (e *Engine) plan(now time.Time) Plan {
 			continue
 		}
 		if at := e.earliest(s, req); at.After(now) {
-			if p.Wake.IsZero() || at.Before(p.Wake) {
-				p.Wake = at
-			}
+			p.wake(at)
 			continue
 		}
 		req.Way = e.way(s)
+		if req.From != "" {
+			req.Way.Only = Over(req.family())
+		}
 		if s.start(now, req) {
 			e.dirty[s.Name] = true
 		}
@@ -42,7 +43,14 @@ func (e *Engine) plan(now time.Time) Plan {
 			p.Cancel = append(p.Cancel, s.Name)
 		}
 	}
+	p.look(e, now)
 	return p
+}
+
+func (p *Plan) wake(at time.Time) {
+	if p.Wake.IsZero() || at.Before(p.Wake) {
+		p.Wake = at
+	}
 }
 
 // outdated reports whether another address is wanted than the one in flight:
@@ -73,24 +81,34 @@ func (s *service) due() (Request, bool) {
 		if h.Refused != "" {
 			continue
 		}
-		v4, v6 := s.choice[wan.IPv4].Addr, s.choice[wan.IPv6].Addr
-		if v4 == h.V4 {
-			v4 = netip.Addr{}
-		}
-		if v6 == h.V6 {
-			v6 = netip.Addr{}
+		v4, v6, from := s.lacks(h, wan.IPv4), s.lacks(h, wan.IPv6), ""
+		switch {
+		case v4.IsValid() && s.from[wan.IPv4] != "": // a connection has one address
+			v6, from = netip.Addr{}, s.from[wan.IPv4]
+		case v6.IsValid():
+			from = s.from[wan.IPv6]
 		}
 		if !v4.IsValid() && !v6.IsValid() {
 			continue
 		}
 		if len(req.Hosts) == 0 {
-			req.V4, req.V6 = v4, v6
+			req.V4, req.V6, req.From = v4, v6, from
 		}
 		if req.V4 == v4 && req.V6 == v6 && (s.Limits.HostsPerRequest == 0 || len(req.Hosts) < s.Limits.HostsPerRequest) {
 			req.Hosts = append(req.Hosts, name)
 		}
 	}
 	return req, len(req.Hosts) > 0
+}
+
+// lacks returns the address of a family that a name is yet to get.
+func (s *service) lacks(h persist.Host, f wan.Family) netip.Addr {
+	has, _ := published(h, f)
+	wanted, from := s.choice[f].Addr, s.from[f]
+	if from == "" && wanted == has || from != "" && from == stoodAt(h, f) {
+		return netip.Addr{}
+	}
+	return wanted
 }
 
 // earliest is when a request may leave: not before the hold, not before the

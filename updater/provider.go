@@ -23,7 +23,10 @@ type Provider interface {
 type Request struct {
 	Hosts  []string
 	V4, V6 netip.Addr
-	Way    Way // how it leaves; providers need not know
+	// From, if not empty, says that the provider shall take the address of the
+	// connection. V4 or V6 is then where that begins, and not to be sent.
+	From string
+	Way  Way // how it leaves; providers need not know
 	// Tokens are those that earlier Results asked to keep, by names of the
 	// provider's choice.
 	Tokens map[string]string
@@ -35,6 +38,14 @@ func (r Request) Addr(f wan.Family) netip.Addr {
 		return r.V4
 	}
 	return r.V6
+}
+
+// family is that of a request that has one address.
+func (r Request) family() wan.Family {
+	if r.V4.IsValid() {
+		return wan.IPv4
+	}
+	return wan.IPv6
 }
 
 // Addrs returns the valid addresses joined with sep, IPv4 first.
@@ -61,6 +72,14 @@ type Result struct {
 	Tokens map[string]string
 }
 
+// Addr returns the confirmed address of one family.
+func (r Result) Addr(f wan.Family) netip.Addr {
+	if f == wan.IPv4 {
+		return r.V4
+	}
+	return r.V6
+}
+
 // Spec describes a provider. Checks of the configuration, the help and the
 // redaction of secrets are derived from it.
 type Spec struct {
@@ -77,13 +96,16 @@ type Spec struct {
 	// FromSource is a provider that publishes the address from which the
 	// request comes, whatever is in it.
 	FromSource bool
+	// TakesSource: it publishes the address of the connection for a request
+	// that says From.
+	TakesSource bool
 	// CheckHost explains what is wrong with a name, in the words of a
 	// configuration error; it returns "" for a good one.
 	CheckHost func(host string) string
 	// CheckValues, if set, explains what is wrong with the fields together
 	// and with the names under them: the key to blame and why, or "".
 	CheckValues func(values map[string]string, hosts []string) (key, why string)
-	New       func(Settings) Provider
+	New         func(Settings) Provider
 }
 
 // Field is a provider's own configuration key.

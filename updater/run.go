@@ -28,6 +28,7 @@ type Journal interface {
 type Account struct {
 	Service
 	Provider Provider
+	Client   *Client  // for looks
 	Secrets  []string // never to be shown, whoever says them
 }
 
@@ -39,6 +40,12 @@ type Command struct {
 	// Problem is what the user should know about the configuration, until
 	// the next Configure.
 	Problem string
+}
+
+// outcome is what became of a service's request, or of a look.
+type outcome struct {
+	of    string
+	event Event
 }
 
 // Reply says what a service will do.
@@ -65,9 +72,9 @@ type Runner struct {
 	Rest func()
 
 	accounts map[string]Account
-	cancel   map[string]context.CancelFunc // of the request in flight, by service
+	cancel   map[string]context.CancelFunc // of the request in flight, by service or key of a look
 	saveAt   time.Time                     // when to repeat a save that failed; zero if none did
-	done     chan Done
+	done     chan outcome
 	running  int
 	seen     bool // the WAN was read
 	wake     time.Time
@@ -90,7 +97,7 @@ const grace = 4 * time.Second
 // Run works for accounts until ctx is done. A request in flight is then
 // finished, or given up after a few seconds; its outcome is recorded.
 func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
-	r.done = make(chan Done)
+	r.done = make(chan outcome)
 	r.cancel = map[string]context.CancelFunc{}
 	r.before, r.warned = map[string]ServiceStatus{}, map[string][]string{}
 	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -128,8 +135,8 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			step(Seen{s})
 		case d := <-r.done:
 			r.running--
-			r.cancel[d.Service]()
-			step(d)
+			r.cancel[d.of]()
+			step(d.event)
 			if r.running == 0 && r.Rest != nil {
 				r.Rest()
 			}
@@ -187,12 +194,24 @@ func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 		r.cancel[name]()
 	}
 	for _, job := range plan.Jobs {
-		r.running++
-		ctx, cancel := context.WithCancel(ctx)
-		r.cancel[job.Service] = cancel
-		go r.work(ctx, job, r.accounts[job.Service])
+		a := r.accounts[job.Service]
+		r.start(ctx, job.Service, func(ctx context.Context) Event { return work(ctx, job, a) })
+	}
+	for _, l := range plan.Looks {
+		client := r.accounts[l.Service].Client
+		r.start(ctx, l.Key, func(ctx context.Context) Event {
+			addr, err := client.Ask(ctx, l)
+			return Looked{l.Key, addr, err}
+		})
 	}
 	r.report(now)
+}
+
+// start does something that takes time; its outcome is an event.
+func (r *Runner) start(ctx context.Context, of string, do func(context.Context) Event) {
+	r.running++
+	ctx, r.cancel[of] = context.WithCancel(ctx)
+	go func() { r.done <- outcome{of, do(ctx)} }()
 }
 
 func (r *Runner) save(now time.Time, records map[string]persist.Record) {
@@ -210,8 +229,8 @@ func (r *Runner) save(now time.Time, records map[string]persist.Record) {
 	r.trouble = trouble
 }
 
-// work carries out one job and reports its outcome without secrets.
-func (r *Runner) work(ctx context.Context, job Job, a Account) {
+// work carries out one job and returns its outcome without secrets.
+func work(ctx context.Context, job Job, a Account) Done {
 	results, err := a.Provider.Update(By(ctx, job.Request.Way), job.Request)
 	for i := range results {
 		results[i].Answer = redact(results[i].Answer, a.Secrets)
@@ -220,7 +239,7 @@ func (r *Runner) work(ctx context.Context, job Job, a Account) {
 	if fault, ok := errors.AsType[*Fault](err); ok {
 		err = redactFault(fault, a.Secrets)
 	}
-	r.done <- Done{job, results, err}
+	return Done{job, results, err}
 }
 
 func redactFault(f *Fault, secrets []string) *Fault {

@@ -107,7 +107,11 @@ func (h *house) account(hosts ...string) updater.Account {
 		}
 		return h.net.dial(ctx, network, address)
 	}
+	nobody := func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("network is unreachable")
+	}
 	return updater.Account{
+		Client: updater.NewClient(updater.ClientConfig{Dial: nobody}),
 		Service: updater.Service{
 			Name: "home", Provider: spec.Name, Title: spec.Title, Hosts: hosts, Families: [2]bool{true, true},
 			Limits: spec.Limits, Enabled: true, Account: "a", Config: "c",
@@ -144,6 +148,7 @@ func (h *house) boot(accounts ...updater.Account) {
 			if bytes.Contains(b, []byte(canary)) {
 				h.t.Errorf("the secret is in the status: %s", b)
 			}
+			h.status = updater.Status{} // the one before is somebody's
 			return json.Unmarshal(b, &h.status)
 		},
 	}

@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -42,7 +43,8 @@ type WANStatus struct {
 	Default6 bool           `json:"default6"`
 	IPv4     []netip.Addr   `json:"ipv4"`
 	IPv6     []netip.Addr   `json:"ipv6"`
-	Prefixes []netip.Prefix `json:"prefixes"` // delegated
+	Omitted  int            `json:"omitted,omitempty"` // addresses beyond the first of a family
+	Prefixes []netip.Prefix `json:"prefixes"`          // delegated
 }
 
 // ServiceStatus is what is known of one service.
@@ -94,6 +96,12 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 		for _, f := range wan.Families() {
 			has, since := published(h, f)
 			wanted := s.choice[f].Addr
+			if s.from[f] != "" {
+				wanted = netip.Addr{} // the provider's to say
+				if !s.lacks(h, f).IsValid() {
+					wanted = has
+				}
+			}
 			if !s.Families[f] || !wanted.IsValid() && !has.IsValid() {
 				continue
 			}
@@ -122,7 +130,7 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	case s.rec.Blocked != "":
 		return NeedsUser, s.rec.Blocked + s.resumeHint(), ""
 	case s.flight != nil:
-		return Sending, fmt.Sprintf("sending %s to %s", s.flight.Addrs(" and "), s.Title), ""
+		return Sending, s.flight.says(s.Title), ""
 	case due && at.After(now) && s.hold.kind == Clock:
 		return BadClock, s.hold.why + "; it goes on by itself when the clock is right", next
 	case due && s.hold.until.After(now):
@@ -142,9 +150,38 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 		}
 	}
 	if why := e.absent(s); why != "" {
+		return s.absence(now, why)
+	}
+	return OK, cmp.Or(s.stale(), s.hidden()), ""
+}
+
+// says describes a request in flight.
+func (r Request) says(title string) string {
+	if r.From != "" {
+		return fmt.Sprintf("connecting from %s, an address that %s shall take as it sees it", r.Addrs(""), title)
+	}
+	return fmt.Sprintf("sending %s to %s", r.Addrs(" and "), title)
+}
+
+// absence tells nothing to publish from nothing known yet.
+func (s *service) absence(now time.Time, why string) (state State, reason, next string) {
+	l := s.awaits()
+	if l == nil {
 		return NoAddress, why, ""
 	}
-	return OK, s.stale(), ""
+	at := l.earliest()
+	if at.After(now) {
+		next = at.UTC().Format(time.RFC3339)
+	}
+	switch {
+	case l.fault != nil && l.fault.Kind == Clock:
+		return BadClock, l.choice().Reason + "; it goes on by itself when the clock is right", next
+	case l.fault != nil:
+		return Waiting, l.choice().Reason + "; it asks again by itself", next
+	case next != "" && !l.flight:
+		return Waiting, "the WAN keeps changing; after a pause it asks outside how the internet sees it", next
+	}
+	return Sending, l.choice().Reason, ""
 }
 
 // stale explains why an address that is published is neither confirmed nor
@@ -172,6 +209,14 @@ func published(h persist.Host, f wan.Family) (netip.Addr, time.Time) {
 	return h.V6, h.Since6
 }
 
+// stoodAt is where the router stood when the provider took the address itself.
+func stoodAt(h persist.Host, f wan.Family) string {
+	if f == wan.IPv4 {
+		return h.From4
+	}
+	return h.From6
+}
+
 func (s *service) resumeHint() string { return ", then run: wandns resume " + s.Name }
 
 // absent explains why a service has no address at all to publish.
@@ -193,6 +238,9 @@ func (e *Engine) absent(s *service) string {
 	return why
 }
 
+// listed bounds the addresses of a family that the status names per device.
+const listed = 32
+
 func (e *Engine) wanStatus() []WANStatus {
 	list := []WANStatus{}
 	delegated := false // the kernel does not say which default route a prefix came by
@@ -206,10 +254,12 @@ func (e *Engine) wanStatus() []WANStatus {
 			ip := a.Prefix.Addr()
 			switch {
 			case a.Device != d.Name || ip.IsLinkLocalUnicast():
-			case ip.Is4():
+			case ip.Is4() && len(w.IPv4) < listed:
 				w.IPv4 = append(w.IPv4, ip)
-			default:
+			case ip.Is6() && len(w.IPv6) < listed:
 				w.IPv6 = append(w.IPv6, ip)
+			default:
+				w.Omitted++
 			}
 		}
 		if w.Default6 && !delegated {
@@ -222,7 +272,7 @@ func (e *Engine) wanStatus() []WANStatus {
 
 func (e *Engine) uses(device string) bool {
 	for _, s := range e.services {
-		if s.Policy.Device == device {
+		if pinned, _ := e.state.Pinned(s.Policy); pinned == device {
 			return true
 		}
 	}

@@ -16,7 +16,8 @@ import (
 	"wandns/wan"
 )
 
-// Way is how a request leaves. The zero value leaves it to the kernel.
+// Way is how a request leaves. The zero value leaves it to the kernel. The DNS
+// is asked as ever, since the router's own is on loopback.
 type Way struct {
 	Device string     // by this device
 	V4, V6 netip.Addr // from these addresses, each over its own family; invalid for the kernel's choice
@@ -50,8 +51,8 @@ func wayOf(ctx context.Context) Way {
 // that it publishes, so that policy routing sends them the right way too. Only
 // a pinned service has one, since a server of the user's own may be anywhere.
 func (e *Engine) way(s *service) Way {
-	w := Way{Device: s.Policy.Device}
-	if w.Device == "" {
+	var w Way
+	if w.Device, _ = e.state.Pinned(s.Policy); w.Device == "" {
 		return w
 	}
 	for _, a := range e.state.Addrs {
@@ -64,6 +65,15 @@ func (e *Engine) way(s *service) Way {
 		}
 	}
 	return w
+}
+
+// from makes a way begin at an address.
+func (w *Way) from(a netip.Addr) {
+	if a.Is4() {
+		w.V4 = a
+	} else {
+		w.V6 = a
+	}
 }
 
 // errWay is a way that cannot be gone.
@@ -124,7 +134,7 @@ func (w Way) take(fd int, v4 bool, mwan3 string) error {
 		return nil
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark)); err != nil {
-		return errWay{fmt.Sprintf("it cannot be marked for mwan3 with %#x", mark), err, "give wandns the capability net_admin, or leave out device"}
+		return errWay{fmt.Sprintf("it cannot be marked for mwan3 with %#x", mark), err, "give wandns the capability net_admin"}
 	}
 	return nil
 }

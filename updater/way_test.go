@@ -171,3 +171,22 @@ func TestWayIsMarkedForMWAN3(t *testing.T) {
 		do(t, netlink.RuleDel(rule))
 	}
 }
+
+// As PPP does: it returns under the same name as another device.
+func TestWayByADeviceThatReturned(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	way := updater.Way{Device: "wan0"}
+	for range 2 {
+		twoWANs(t)
+		defaults(t, 0, 10)
+		if got := asks(t, server4, way, ""); got != "84.0.0.2" {
+			t.Errorf("asked by %s", got)
+		}
+		do(t, wantest.DelLink("wan0"), wantest.DelLink("wan1"))
+		if got := asks(t, server4, way, ""); !strings.Contains(got, "no such device") {
+			t.Errorf("without the device: %s", got)
+		}
+	}
+}

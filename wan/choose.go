@@ -13,6 +13,7 @@ import (
 // can reach.
 type Policy struct {
 	Device       string // this device only, whoever holds the default route
+	Interface    string // the device of this network, by netifd's name
 	AllowPrivate bool   // also private, CGNAT, unique local and documentation addresses
 	// Keep, if it may be published, comes before the device's other addresses.
 	Keep netip.Addr
@@ -41,7 +42,8 @@ type Refusal struct {
 }
 
 // Choose picks the address of one family that the world should use for this
-// router: that of the device holding the default route, or of p.Device.
+// router: that of the device holding the default route, or of the one that p
+// pins.
 //
 // The default route is the one with the lowest metric, and any that is bound
 // to a source prefix (RTA_SRC, RFC 8028 and OpenWrt's netifd), which serves
@@ -52,6 +54,10 @@ type Refusal struct {
 // If that device has no global IPv6 address of any kind, because the provider
 // gave it nothing but a delegated prefix, one of another device serves.
 func Choose(s State, f Family, p Policy) Choice {
+	var why string
+	if p.Device, why = s.Pinned(p); why != "" {
+		return Choice{Reason: why}
+	}
 	if f == IPv6 && p.Host.IsValid() {
 		return s.behind(p)
 	}
@@ -105,7 +111,10 @@ func (s State) chosen(a Addr, r Route, p Policy, refused []Refusal) Choice {
 	ip := a.Prefix.Addr()
 	refused = slices.DeleteFunc(refused, func(r Refusal) bool { return r.Addr == ip })
 	reason := fmt.Sprintf("%s holds the %s default route (metric %d)", r.Device, r.Family, r.Metric)
-	if p.Device != "" {
+	switch {
+	case p.Interface != "":
+		reason = fmt.Sprintf("%s is the device of interface %s", p.Device, p.Interface)
+	case p.Device != "":
 		reason = fmt.Sprintf("%s is the configured device", p.Device)
 	}
 	if ok, why := Reachable(ip); !ok {
@@ -198,12 +207,31 @@ func judge(a Addr) (reason, next string, c class) {
 	return e.name, next, e.class
 }
 
+// NAT says who hides an address from the world, and what a user can do about
+// it; nobody does if the world can reach it.
+func NAT(a netip.Addr) (who, next string) {
+	switch e := lookup(a); {
+	case e.class != inside:
+		return "", ""
+	case e.name == cgnat:
+		return "your provider's NAT", "ask your provider for a public IPv4 address"
+	case e.name == dsLite:
+		return "your provider's NAT", "ask your provider for a public IPv4 address, or use IPv6"
+	case e.name == natted:
+		return "another router before this one (double NAT)", "put that router in bridge mode or let it forward ports; if it is a VPN, set device"
+	}
+	return "a NAT before this router", "ask your provider for a global address"
+}
+
 // scopeSite is RT_SCOPE_SITE: larger values reach no further than a link.
 const scopeSite = 200
 
 // noRoute explains why no device holds the default route.
 func (s State) noRoute(f Family, p Policy) string {
-	if p.Device != "" {
+	switch {
+	case p.Interface != "":
+		return fmt.Sprintf("%s, the device of interface %s, has no address; look at: ifstatus %s", p.Device, p.Interface, p.Interface)
+	case p.Device != "":
 		return fmt.Sprintf("there is no device %s now, or it has no address; bring it up or correct device", p.Device)
 	}
 	return fmt.Sprintf("no device holds an %s default route; connect the WAN or set device", f)

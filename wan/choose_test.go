@@ -593,9 +593,9 @@ func (d *dice) prefix() netip.Prefix {
 func (d *dice) state() State {
 	names := []string{"wan0", "wan1", "lo"}
 	devices := []Device{
-		{Name: "lo", Up: true, Carrier: true},
-		{Name: "wan0", Up: d.roll(2) == 0, Carrier: true},
-		{Name: "wan1", Up: true, Carrier: d.roll(2) == 0, PointToPoint: d.roll(2) == 0},
+		{Name: "lo", Index: 1, Up: true, Carrier: true},
+		{Name: "wan0", Index: 2, Up: d.roll(2) == 0, Carrier: true},
+		{Name: "wan1", Index: 3, Up: true, Carrier: d.roll(2) == 0, PointToPoint: d.roll(2) == 0},
 	}
 	var addrs []Addr
 	for range d.roll(8) {
@@ -628,6 +628,7 @@ func (d *dice) state() State {
 
 func (s State) clone() State {
 	s.Devices, s.Addrs, s.Routes, s.Delegated = slices.Clone(s.Devices), slices.Clone(s.Addrs), slices.Clone(s.Routes), slices.Clone(s.Delegated)
+	s.Networks = slices.Clone(s.Networks)
 	return s
 }
 

@@ -8,13 +8,18 @@
 //
 // The watcher is level-triggered: a netlink message means only "look again",
 // so a lost one, an overrun or a closed subscription costs a reading and
-// nothing else. Routes are asked for with kernel-side filters, because a
-// router may hold a full BGP table.
+// nothing else. A router may hold a full BGP table: the kernel drops what is
+// announced of it, of IPv4's table only the beginning is read, where the
+// default routes are, and IPv6's only when something was said of it.
 //
 // Netlink is the truth of what is configured. Router advertisements say some
 // of it earlier: a prefix that is withdrawn, a router that goes away. Nothing
 // else is taken from them, so a forged one can hide an address for minutes but
 // never publish one.
 //
-// This package knows rtnetlink and NDP; it does not know names, providers or time.
+// Where a user names a network of OpenWrt instead of a device, [Netifd] is asked
+// over ubus at each reading, which makes its answer a part of the State.
+//
+// This package knows rtnetlink, NDP and as much of ubus as that takes; it does not
+// know names, providers or time.
 package wan

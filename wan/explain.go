@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -9,6 +10,8 @@ import (
 // a host behind the router these are the addresses that the host may have.
 func Explain(s State, f Family, p Policy) []Refusal {
 	c := Choose(s, f, p)
+	device, unpinned := s.Pinned(p)
+	p.Device = device
 	var list []Refusal
 	for _, a := range s.answers(f, p) {
 		ip := a.Prefix.Addr()
@@ -17,7 +20,7 @@ func Explain(s State, f Family, p Policy) []Refusal {
 		}
 		reason, _, class := judge(a)
 		if class == global || class == inside && p.AllowPrivate {
-			reason = s.lesser(a, f, p, c)
+			reason = cmp.Or(unpinned, s.lesser(a, f, p, c))
 		}
 		list = append(list, Refusal{Addr: ip, Device: a.Device, Reason: reason})
 	}

@@ -46,6 +46,14 @@ func TestExplainNamesEveryOtherAddress(t *testing.T) {
 			[]string{"84.0.0.2 wan0 wan0 is not the configured device"},
 		},
 		{
+			"pinned to a network", on(world(at("wan0", "84.0.0.2/24"), at("wan1", "85.0.0.2/24"), by("wan0", 1)), Network{"wanb", "wan1", true}), IPv4, Policy{Interface: "wanb"},
+			[]string{"84.0.0.2 wan0 wan0 is not the configured device"},
+		},
+		{
+			"pinned to a network that is down", on(world(at("wan0", "84.0.0.2/24"), by("wan0", 1)), Network{"wanb", "", false}), IPv4, Policy{Interface: "wanb"},
+			[]string{"84.0.0.2 wan0 interface wanb is not up"},
+		},
+		{
 			"outside the source", world(at("wan0", "2a00:1::2/64"), at("wan0", "2a00:2::2/64"), from(by6("wan0", 1), "2a00:1::/48")), IPv6, Policy{},
 			[]string{"2a00:2::2 wan0 outside 2a00:1::/48"},
 		},
@@ -100,4 +108,9 @@ func TestChoiceHasTheProvidersPrefix(t *testing.T) {
 	if got := Choose(world(at("wan0", "84.0.0.2/24"), by("wan0", 1)), IPv4, Policy{}).Prefix; got.IsValid() {
 		t.Errorf("an IPv4 address has the prefix %s", got)
 	}
+}
+
+func on(s State, networks ...Network) State {
+	s.Networks = networks
+	return s
 }

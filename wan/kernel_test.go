@@ -2,13 +2,11 @@ package wan
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -46,7 +44,7 @@ func watching(t testing.TB) *watch {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	return &watch{t: t, states: Watch(ctx, quiet(t)), cancel: cancel}
+	return &watch{t: t, states: Watch(ctx, quiet(t), NewNetifd()), cancel: cancel}
 }
 
 // quiet fails the test when the watcher complains.
@@ -290,10 +288,17 @@ func TestKernelDeviceIsMadeAgainUnderItsName(t *testing.T) {
 		return
 	}
 	w := watching(t)
+	seen := map[int]bool{}
 	for i, addr := range []string{"84.0.0.2", "84.0.0.3", "84.0.0.3"} {
 		must(t, wantest.Veth("wan0", "isp0"))
 		must(t, wantest.AddAddr("wan0", addr+"/24"), wantest.AddDefault("wan0", "84.0.0.1", 10))
-		w.chosen(IPv4, addr+" wan0")
+		devices := w.chosen(IPv4, addr+" wan0").Devices
+		at := slices.IndexFunc(devices, func(d Device) bool { return d.Name == "wan0" })
+		if index := devices[at].Index; index == 0 || seen[index] {
+			t.Errorf("the new device has the index %d of another", index)
+		} else {
+			seen[index] = true
+		}
 		if i < 2 {
 			must(t, wantest.DelLink("wan0"))
 			w.until("the end of the device", func(s State) bool { return choice(s, IPv4) == "" && !has(s, "wan0", addr) })
@@ -414,7 +419,7 @@ func TestKernelWatchLeavesNothingBehind(t *testing.T) {
 	// Cancelled before it began.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range Watch(ctx, quiet(t)) {
+	for range Watch(ctx, quiet(t), NewNetifd()) {
 	}
 	if g, f := settled(t, goroutines, files); g > goroutines || f > files {
 		t.Errorf("%d goroutines and %d files, before %d and %d", g, f, goroutines, files)
@@ -449,9 +454,17 @@ func settled(t *testing.T, goroutines, files int) (g, f int) {
 // small as the kernel allows.
 func shrink(t *testing.T) {
 	t.Helper()
+	for end := time.Now().Add(patience); !shrunk(t); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("there is no subscription")
+		}
+	}
+}
+
+func shrunk(t *testing.T) (found bool) {
+	t.Helper()
 	fds, err := os.ReadDir("/proc/self/fd")
 	must(t, err)
-	found := 0
 	for _, e := range fds {
 		fd, _ := strconv.Atoi(e.Name())
 		sa, err := unix.Getsockname(fd)
@@ -459,11 +472,9 @@ func shrink(t *testing.T) {
 			continue
 		}
 		must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1))
-		found++
+		found = true
 	}
-	if found == 0 {
-		t.Fatal("there is no subscription")
-	}
+	return found
 }
 
 // drops counts the lost messages of all netlink sockets in the namespace.
@@ -514,12 +525,16 @@ func TestKernelMessages(t *testing.T) {
 		wantest.AddRoute("wan0", "2a00:5::/48"),
 		wantest.AddAddr("wan0", "2a00:1::5/64"))
 
-	r, err := newReader()
+	socket, err := open()
 	must(t, err)
-	defer r.close()
+	defer socket.Close()
+	r := reader{buf: make([]byte, chunk)}
 	var list []body
 	collect := func(ask int, kind uint16, data nl.NetlinkRequestData) {
-		must(t, r.dump(ask, kind, func(b []byte) { list = append(list, body{kind, slices.Clone(b)}) }, data))
+		must(t, r.dump(socket, ask, kind, func(b []byte) bool {
+			list = append(list, body{kind: kind, data: slices.Clone(b)})
+			return true
+		}, data))
 	}
 	collect(unix.RTM_GETLINK, unix.RTM_NEWLINK, nl.NewIfInfomsg(unix.AF_UNSPEC))
 	collect(unix.RTM_GETADDR, unix.RTM_NEWADDR, nl.NewIfAddrmsg(unix.AF_UNSPEC))
@@ -530,8 +545,8 @@ func TestKernelMessages(t *testing.T) {
 	s, err := Read()
 	must(t, err)
 	checkScene(t, s)
-	if os.Getenv("WANDNS_CAPTURE") == "1" && !t.Failed() && littleEndian() {
-		store(t, list)
+	if capturing() && !t.Failed() {
+		store(t, capturePath, list)
 	}
 }
 
@@ -545,22 +560,6 @@ func multipath(index, metric int, gateways ...string) error {
 		r.MultiPath = append(r.MultiPath, &netlink.NexthopInfo{LinkIndex: index, Gw: a.AsSlice(), Flags: int(netlink.FLAG_ONLINK)})
 	}
 	return netlink.RouteAdd(r)
-}
-
-func store(t *testing.T, list []body) {
-	t.Helper()
-	var u unix.Utsname
-	must(t, unix.Uname(&u))
-	out := fmt.Sprintf("# Linux %s %s, by WANDNS_CAPTURE=1 go test -run TestKernelMessages ./wan\n",
-		unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Machine[:]))
-	for _, b := range list {
-		for name, kind := range kinds {
-			if kind == b.kind {
-				out += name + " " + hex.EncodeToString(b.data) + "\n"
-			}
-		}
-	}
-	must(t, os.MkdirAll(filepath.Dir(capturePath), 0o755), os.WriteFile(capturePath, []byte(out), 0o644))
 }
 
 func BenchmarkReadState(b *testing.B) {

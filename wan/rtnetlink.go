@@ -12,6 +12,30 @@ import (
 // order, attributes aligned to 4 bytes. Everything is checked for length, so
 // that no message can do worse than be ignored.
 
+// header is what counts of a message's.
+type header struct {
+	kind uint16 // RTM_*
+	seq  uint32 // of the request that it answers
+}
+
+// messages yields the header and the body of each message of a datagram, up to
+// the first malformed one.
+func messages(b []byte) iter.Seq2[header, []byte] {
+	return func(yield func(header, []byte) bool) {
+		for len(b) >= unix.SizeofNlMsghdr {
+			n := int(word(b))
+			if n < unix.SizeofNlMsghdr || n > len(b) {
+				return
+			}
+			h := header{binary.NativeEndian.Uint16(b[4:]), word(b[8:])}
+			if !yield(h, b[unix.SizeofNlMsghdr:n]) {
+				return
+			}
+			b = b[min((n+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1), len(b)):]
+		}
+	}
+}
+
 // attributes yields the type and the value of each attribute, up to the first
 // malformed one.
 func attributes(b []byte) iter.Seq2[uint16, []byte] {
@@ -43,11 +67,11 @@ func address(b []byte) netip.Addr {
 }
 
 // parseLink reads the body of an RTM_NEWLINK.
-func parseLink(b []byte) (index uint32, d Device, ok bool) {
+func parseLink(b []byte) (d Device, ok bool) {
 	if len(b) < unix.SizeofIfInfomsg {
-		return 0, Device{}, false
+		return Device{}, false
 	}
-	index = word(b[4:])
+	d.Index = int(word(b[4:]))
 	flags := word(b[8:])
 	d.Up = flags&unix.IFF_UP != 0
 	d.Carrier = flags&unix.IFF_LOWER_UP != 0
@@ -57,7 +81,7 @@ func parseLink(b []byte) (index uint32, d Device, ok bool) {
 			d.Name = unix.ByteSliceToString(v)
 		}
 	}
-	return index, d, d.Name != ""
+	return d, d.Name != ""
 }
 
 // parseAddr reads the body of an RTM_NEWADDR. The device is left to the
@@ -184,14 +208,52 @@ func parseDelegated(b []byte) (netip.Prefix, bool) {
 	return p, ok
 }
 
+// origin is the rtm_protocol of an RTM_NEWROUTE.
+func origin(b []byte) uint8 {
+	if len(b) < unix.SizeofRtMsg {
+		return unix.RTPROT_UNSPEC
+	}
+	return b[5]
+}
+
+// pastDefault reports whether no default route can follow this IPv4 route of a
+// dump: the kernel lists those of a table by their address (fib_table_dump).
+func pastDefault(b []byte) bool {
+	if len(b) < unix.SizeofRtMsg || b[4] != unix.RT_TABLE_MAIN || word(b[8:])&unix.RTM_F_CLONED != 0 {
+		return false
+	}
+	for kind, v := range attributes(b[unix.SizeofRtMsg:]) {
+		if kind == unix.RTA_DST {
+			return word(v) != 0
+		}
+	}
+	return false
+}
+
 // matters reports whether a multicast message can change a State.
 func matters(kind uint16, body []byte) bool {
 	switch kind {
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		_, delegated := parseDelegated(body)
 		return delegated || len(parseDefault(body)) > 0
-	case unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_NEWADDR, unix.RTM_DELADDR:
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		return !aside(body)
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return true
 	}
 	return false
+}
+
+// aside reports that the body of an RTM_NEWLINK or RTM_DELLINK is not about
+// the device: it is what a bridge says of a port, or a wireless event.
+func aside(b []byte) bool {
+	if len(b) < unix.SizeofIfInfomsg {
+		return false
+	}
+	for kind := range attributes(b[unix.SizeofIfInfomsg:]) {
+		if kind == unix.IFLA_WIRELESS {
+			return true
+		}
+	}
+	return b[0] == unix.AF_BRIDGE
 }

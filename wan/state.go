@@ -57,16 +57,21 @@ type State struct {
 	Advertised []Advertised // by device and prefix
 	Ignored    int          // router advertisements that were no good
 	Deaf       bool         // advertisements cannot be heard: it takes CAP_NET_RAW
+
+	// Networks are those of OpenWrt's netifd, by name, if they were wanted;
+	// NoNetworks says why they are not known.
+	Networks   []Network
+	NoNetworks string
 }
 
 // Device is a network device that has an address or holds a default route.
 type Device struct {
 	Name    string
-	Index   int  // another one if it is made again under its name
 	Up      bool // administratively up
 	Carrier bool // the lower layer is up
 	// PointToPoint links, as of VPNs and PPP, have no hosts behind them.
 	PointToPoint bool
+	Index        int // another one when a device returns under the same name
 }
 
 // Addr is an address of a device.
@@ -165,6 +170,7 @@ func (s State) Equal(t State) bool {
 	return slices.Equal(s.Devices, t.Devices) &&
 		slices.Equal(s.Routes, t.Routes) &&
 		slices.Equal(s.Delegated, t.Delegated) &&
+		slices.Equal(s.Networks, t.Networks) && s.NoNetworks == t.NoNetworks &&
 		s.Ignored == t.Ignored && s.Deaf == t.Deaf &&
 		alike(s.Addrs, t.Addrs) && alike(s.Routers, t.Routers) && alike(s.Advertised, t.Advertised)
 }

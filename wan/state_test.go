@@ -33,6 +33,7 @@ func TestEqualIgnoresLifetimesThatRunDown(t *testing.T) {
 
 func TestEqualSeesEveryOtherChange(t *testing.T) {
 	base := world(at("wan0", "84.0.0.2/24"), at("wan0", "2a00::2/64"), by("wan0", 5), from(by6("wan0", 9), "2a00::/48"))
+	base.Networks = []Network{{"wan", "wan0", true}}
 	if !base.Equal(base.clone()) {
 		t.Fatal("a state differs from its copy")
 	}
@@ -52,12 +53,15 @@ func TestEqualSeesEveryOtherChange(t *testing.T) {
 		"no route":           func(s *State) { s.Routes = nil },
 		"device down":        func(s *State) { s.Devices[0].Up = false },
 		"carrier":            func(s *State) { s.Devices[0].Carrier = false },
-		"made again":         func(s *State) { s.Devices[0].Index++ },
 		"leaving router":     func(s *State) { s.Routes[0].Leaving = true },
 		"router":             func(s *State) { s.Routers = []Router{{Device: "wan0", Lifetime: 1}} },
 		"advertised prefix":  func(s *State) { s.Advertised = []Advertised{{Device: "wan0", Valid: 1}} },
 		"ignored":            func(s *State) { s.Ignored++ },
 		"deaf":               func(s *State) { s.Deaf = true },
+		"another device":     func(s *State) { s.Devices[0].Index++ },
+		"network's device":   func(s *State) { s.Networks[0].Device = "wan1" },
+		"network down":       func(s *State) { s.Networks[0].Up = false },
+		"no networks":        func(s *State) { s.Networks, s.NoNetworks = nil, "netifd does not run" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := base.clone()

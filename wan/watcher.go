@@ -3,20 +3,22 @@ package wan
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
 // Watch sends the State of the moment, and then each one that differs, until
 // ctx is done; then it closes the channel. A State that nobody has received
-// yet is replaced by a newer one.
+// yet is replaced by a newer one. With a netifd that is wanted, it knows
+// networks.
 //
 // The kernel refusing or closing the subscription is logged and retried; it
 // never ends the watch.
-func Watch(ctx context.Context, log *slog.Logger) <-chan State {
+func Watch(ctx context.Context, log *slog.Logger, netifd *Netifd) <-chan State {
 	states := make(chan State, 1)
-	w := &watcher{log: log, dirty: make(chan struct{}, 1)}
-	w.routers = newHearing(log, w.mark)
-	w.mark()
+	w := &watcher{log: log, netifd: netifd, dirty: make(chan struct{}, 1)}
+	w.routers = newHearing(log, func() { w.mark(false) })
+	w.mark(true)
 	go w.listen(ctx)
 	go w.deliver(ctx, states)
 	return states
@@ -25,18 +27,27 @@ func Watch(ctx context.Context, log *slog.Logger) <-chan State {
 type watcher struct {
 	log     *slog.Logger
 	dirty   chan struct{} // one slot: look again
+	all     atomic.Bool   // also at the IPv6 table
 	routers *hearing
+	netifd  *Netifd
 }
 
 // retry spaces attempts to subscribe. Each is followed by a reading, so that
 // even a kernel that refuses subscriptions is heard within this time.
 const retry = 5 * time.Second
 
+// longest is the pause between two questions to a netifd that does not answer.
+const longest = 5 * time.Minute
+
 // rest keeps a storm of announcements from using more than a fifth of the
-// processor: after a reading comes a pause of this many times its length.
+// processor: after a reading comes a pause of this many times what it took of
+// it, which on a busy machine is less than its length.
 const rest = 4
 
-func (w *watcher) mark() {
+func (w *watcher) mark(all bool) {
+	if all {
+		w.all.Store(true)
+	}
 	select {
 	case w.dirty <- struct{}{}:
 	default:
@@ -52,7 +63,7 @@ func (w *watcher) listen(ctx context.Context) {
 			return
 		}
 		w.log.Warn("the kernel's announcements stopped; the WAN is read again until they return", "error", err)
-		w.mark()
+		w.mark(true)
 		pause(ctx, retry)
 	}
 }
@@ -65,12 +76,13 @@ func (w *watcher) hear(ctx context.Context) error {
 	}
 	defer s.close()
 	defer context.AfterFunc(ctx, s.close)()
-	w.mark()
+	w.mark(true)
 	for {
-		if err := s.wait(); err != nil {
+		all, err := s.wait()
+		if err != nil {
 			return err
 		}
-		w.mark()
+		w.mark(all)
 	}
 }
 
@@ -78,25 +90,40 @@ func (w *watcher) hear(ctx context.Context) error {
 func (w *watcher) deliver(ctx context.Context, states chan State) {
 	defer close(states)
 	defer w.routers.close()
+	var r reader
 	var last State
 	sent := false
+	var wait time.Duration // until netifd is asked again
+	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.dirty:
+		case <-w.netifd.changed:
+		case <-again:
 		}
-		began := time.Now()
-		s, err := Read()
-		took := time.Since(began)
+		began := cpu()
+		all := w.all.Swap(false)
+		s, err := r.read(all)
+		if err == nil {
+			s = w.netifd.With(s)
+		}
+		took := cpu() - began
 		if err != nil {
 			w.log.Warn("the WAN could not be read; it is read again soon", "error", err)
 			pause(ctx, retry)
-			w.mark()
+			w.mark(true)
 			continue
 		}
 		s = w.routers.apply(s)
 		w.routers.follow(s)
+		if s.NoNetworks == "" {
+			wait, again = 0, nil
+		} else {
+			wait = min(max(2*wait, retry), longest)
+			again = time.After(wait)
+		}
 		if !sent || !s.Equal(last) {
 			select { // the newest wins
 			case <-states:
@@ -104,7 +131,7 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			}
 			states <- s
 			last, sent = s, true
-			w.mark() // the kernel announces an address's end before that of its routes
+			w.mark(false) // the kernel announces an address's end before that of its routes
 		}
 		pause(ctx, rest*took)
 	}

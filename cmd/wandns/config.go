@@ -43,6 +43,8 @@ type serviceConfig struct {
 	Hosts    []string
 	Families [2]bool
 	Policy   wan.Policy
+	Source   updater.Source
+	URLs     [2][]string // by wan.Family: whom to ask outside
 	Server   string
 	CAFile   string
 	Values   map[string]string // of Spec.Fields
@@ -152,15 +154,20 @@ func (c serviceConfig) account(agent updater.Agent) updater.Account {
 	a := updater.Account{
 		Service: updater.Service{
 			Name: c.Name, Provider: c.Spec.Name, Title: c.Spec.Title, Hosts: c.Hosts,
-			Families: c.Families, Policy: c.Policy, Limits: c.Spec.Limits, Enabled: c.Enabled,
+			Families: c.Families, Policy: c.Policy, Source: c.Source, URLs: c.URLs, Trust: c.CAFile, Limits: c.Spec.Limits, Enabled: c.Enabled,
 		},
+		Client:   client,
 		Provider: c.Spec.New(updater.Settings{Values: c.Values, Server: cmp.Or(c.Server, c.Spec.Server), Agent: agent, Client: client}),
 		Secrets:  secrets,
 	}
 	identity := map[string]string{"provider": c.Spec.Name, "server": c.Server}
 	whole := map[string]string{
-		"family": c.family(), "device": c.Policy.Device, "ipv6_suffix": addrText(c.Policy.Host), "ipv6_lan": c.Policy.LAN, "ca_file": c.CAFile, "hostnames": strings.Join(slices.Sorted(slices.Values(c.Hosts)), ","),
+		"family": c.family(), "device": c.Policy.Device, "interface": c.Policy.Interface, "ipv6_suffix": addrText(c.Policy.Host), "ipv6_lan": c.Policy.LAN, "ca_file": c.CAFile, "hostnames": strings.Join(slices.Sorted(slices.Values(c.Hosts)), ","),
+		"web_url4": strings.Join(c.URLs[wan.IPv4], ","), "web_url6": strings.Join(c.URLs[wan.IPv6], ","),
 		"enabled": unlessDefault(c.switched, true), "allow_private": unlessDefault(c.Policy.AllowPrivate, false),
+	}
+	if c.Source != updater.AutoSource {
+		whole["source"] = c.Source.String()
 	}
 	login := maps.Clone(identity)
 	maps.Copy(whole, identity)
@@ -230,15 +237,14 @@ func (c *config) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "state_dir = %q\nrun_dir   = %q\nlog_level = %q\n", c.StateDir, c.RunDir, strings.ToLower(c.LogLevel.String()))
 	for _, s := range c.Services {
-		fmt.Fprintf(&b, "\n[[service]]\nname = %q\nenabled = %t\nprovider = %q\nhostnames = [", s.Name, s.Enabled, s.Spec.Name)
-		for i, h := range s.Hosts {
-			if i > 0 {
-				b.WriteString(", ")
+		fmt.Fprintf(&b, "\n[[service]]\nname = %q\nenabled = %t\nprovider = %q\nhostnames = [%s]\n", s.Name, s.Enabled, s.Spec.Name, quoted(s.Hosts))
+		fmt.Fprintf(&b, "family = %q\nsource = %q\nallow_private = %t\n", s.family(), s.Source, s.Policy.AllowPrivate)
+		for f, key := range []string{wan.IPv4: "web_url4", wan.IPv6: "web_url6"} {
+			if len(s.URLs[f]) > 0 {
+				fmt.Fprintf(&b, "%s = [%s]\n", key, quoted(s.URLs[f]))
 			}
-			fmt.Fprintf(&b, "%q", h)
 		}
-		fmt.Fprintf(&b, "]\nfamily = %q\nallow_private = %t\n", s.family(), s.Policy.AllowPrivate)
-		optional := map[string]string{"device": s.Policy.Device, "ipv6_suffix": addrText(s.Policy.Host), "ipv6_lan": s.Policy.LAN, "server": s.Server, "ca_file": s.CAFile}
+		optional := map[string]string{"device": s.Policy.Device, "interface": s.Policy.Interface, "ipv6_suffix": addrText(s.Policy.Host), "ipv6_lan": s.Policy.LAN, "server": s.Server, "ca_file": s.CAFile}
 		for _, f := range s.Spec.Fields {
 			optional[f.Name] = s.Values[f.Name]
 			if f.Secret && s.Values[f.Name] != "" {
@@ -252,6 +258,14 @@ func (c *config) String() string {
 		}
 	}
 	return b.String()
+}
+
+func quoted(list []string) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, strconv.Quote(s))
+	}
+	return strings.Join(out, ", ")
 }
 
 // explain prints what is wrong with a configuration, for a person.

@@ -143,7 +143,7 @@ refresh   = "25d"
 [[service]]
 name      = "home"
 provider  = "no-ip"
-source    = "web"
+source    = "dns"
 
 [[service]]
 provider  = "noip"
@@ -168,7 +168,7 @@ line 13, service "home", password: is missing; it is the password of the account
 line 13, service "home", hostnames: is missing; list the names to keep up to date, as in ["home.example.com"]
 line 13, service "home", name: another service is called "home" already; give each its own name
 line 15, service "home", provider: there is no provider "no-ip"; did you mean noip?
-line 16, service "home", source: "web" is not supported by this version; leave it out
+line 16, service "home", source: "dns" is not one of auto, device, web, provider
 line 18, service number 3, name: is missing; give the service one, such as "home"
 line 22, service number 3, password: takes one value, not a list
 line 23, service number 3, enabled: "perhaps" is not one of true, false
@@ -205,7 +205,6 @@ func TestAMistakeNamesItsLineAndKey(t *testing.T) {
 		{"family empty", `family = ""`, "family", "empty"},
 		{"source", `source = "dns"`, "source", "device"},
 		{"source empty", `source = ""`, "source", "empty"},
-		{"source that is reserved", `source = "provider"`, "source", "not supported"},
 		{"truth", `allow_private = "perhaps"`, "allow_private", "true, false"},
 		{"truth as a float", `allow_private = 1.0`, "allow_private", "wrong kind"},
 		{"device too long", `device = "sixteen-letters-"`, "device", "network device"},
@@ -225,13 +224,19 @@ func TestAMistakeNamesItsLineAndKey(t *testing.T) {
 		{"ca_file is a directory", `ca_file = "/"`, "ca_file", ""},
 		{"ca_file is not PEM", `ca_file = "` + empty + `"`, "ca_file", "PEM"},
 		{"two secrets", `password_file = "` + ca + `"`, "password_file", "given as well"},
-		{"interface", `interface = "wan"`, "interface", "not supported"},
+		{"interface with a strange name", `interface = "wan 6"`, "interface", "cannot be the name of a network"},
+		{"interface as a list", `interface = ["wan"]`, "interface", "one value"},
 		{"ipv6_suffix that is a whole address", `ipv6_suffix = "2a00::1"`, "ipv6_suffix", "the end of an IPv6 address"},
 		{"ipv6_suffix of IPv4", `ipv6_suffix = "10.0.0.1"`, "ipv6_suffix", "::1234"},
 		{"ipv6_suffix of nothing", `ipv6_suffix = "::"`, "ipv6_suffix", "::1234"},
 		{"ipv6_mac", `ipv6_mac = "00:11:22:33:44"`, "ipv6_mac", "not a MAC address"},
-		{"web_url4", `web_url4 = "https://example.com"`, "web_url4", "not supported"},
-		{"web_url6", `web_url6 = "https://example.com"`, "web_url6", "not supported"},
+		{"web_url4 with credentials", `web_url4 = "https://user:canary@example.com"`, "web_url4", "without user"},
+		{"web_url4 of another scheme", `web_url4 = "ftp://example.com"`, "web_url4", "https://"},
+		{"web_url4 that is no URL", `web_url4 = ["https://example.com", "exa mple.com"]`, "web_url4", "https://"},
+		{"web_url4 with a port that is none", `web_url4 = "https://example.com:0"`, "web_url4", "https://"},
+		{"web_url4 as a number", `web_url4 = 4`, "web_url4", "in quotes"},
+		{"web_url6 of nothing", `web_url6 = []`, "web_url6", "empty"},
+		{"web_url6 twice", `web_url6 = ["https://example.com", "https://example.com"]`, "web_url6", "twice"},
 		{"refresh", `refresh = "25d"`, "refresh", "not supported"},
 		{"offline_on_stop", `offline_on_stop = true`, "offline_on_stop", "not supported"},
 	} {
@@ -403,6 +408,9 @@ hostnames = "office.example.com"
 username = "Zoë \"\\ü\" 'x' # {}"
 password_file = "` + writeFile(t, "s", "canary\n") + `"
 family = "ipv4"
+source = "web"
+web_url4 = ["https://one.example.com/?a=b", "http://two.example.com"]
+interface = "wan_6"
 `
 	for _, tt := range []struct{ name, toml string }{
 		{"small", goodConfig},
@@ -458,7 +466,12 @@ func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
 		account, config bool // is it another one
 	}{
 		{"name", `"office"`, false, false},
-		{"source", `"device"`, false, false},
+		{"source", `"auto"`, false, false},
+		{"source", `"device"`, false, true},
+		{"source", `"web"`, false, true},
+		{"source", `"provider"`, false, true},
+		{"web_url4", `"https://ip.example.com"`, false, true},
+		{"web_url6", `"https://ip.example.com"`, false, true},
 		{"enabled", "true", false, false},
 		{"enabled", "false", false, true},
 		{"hostnames", `["a.example.com"]`, false, true},
@@ -467,6 +480,7 @@ func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
 		{"family", `"ipv4"`, false, true},
 		{"family", `"ipv6"`, false, true},
 		{"device", `"eth1"`, false, true},
+		{"interface", `"wan6"`, false, true},
 		{"ipv6_suffix", `"::10"`, false, true},
 		{"ipv6_mac", `"00:11:22:33:44:55"`, false, true},
 		{"allow_private", "false", false, false},
@@ -617,6 +631,30 @@ func TestSuggestionsAreNear(t *testing.T) {
 		if got := distance(tt.a, tt.b); got != tt.want {
 			t.Errorf("distance from %q to %q = %d, want %d", tt.a, tt.b, got, tt.want)
 		}
+	}
+}
+
+func TestWhatDoesNotGoWithASource(t *testing.T) {
+	for _, tt := range []struct{ lines, says string }{
+		{"source = 'auto'\nweb_url4 = 'https://a.example.com'\nipv6_suffix = '::1'\nallow_private = true", ""},
+		{"source = 'web'\nallow_private = false", ""},
+		{"source = 'provider'", ""},
+		{"source = 'device'\nweb_url4 = 'https://a.example.com'", `line 13, service "home", web_url4: means nothing with source = "device"`},
+		{"source = 'provider'\nweb_url6 = 'https://a.example.com'", `web_url6: means nothing with source = "provider"`},
+		{"family = 'ipv4'\nweb_url6 = 'https://a.example.com'", `web_url6: means nothing with family = "ipv4"`},
+		{"source = 'web'\nipv6_suffix = '::1'", `ipv6_suffix: does not go with source = "web"`},
+		{"source = 'provider'\nipv6_mac = '00:11:22:33:44:55'", `ipv6_mac: does not go with source = "provider"`},
+		{"source = 'web'\nallow_private = true", `allow_private: does not go with source = "web"`},
+	} {
+		if got := mistakesIn(t, goodConfig+tt.lines); !strings.Contains(got, tt.says) || (got == "") != (tt.says == "") || strings.Contains(got, "\n") {
+			t.Errorf("%s\n-> %q, want %q", tt.lines, got, tt.says)
+		}
+	}
+	v := &validator{}
+	v.sourced(section{keys: []option{{name: "source", values: []string{"provider"}}}},
+		serviceConfig{Source: updater.ProviderSource, Spec: updater.Spec{Name: "x", Title: "X"}})
+	if len(v.mistakes) != 1 || !strings.Contains(v.mistakes[0].text, "X does not take the address of a connection") {
+		t.Errorf("a provider that does not take an address: %v", v.mistakes)
 	}
 }
 

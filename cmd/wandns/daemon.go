@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -57,7 +58,13 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	defer store.Close()
 	commands := make(chan updater.Command)
 	var services atomic.Pointer[[]string]
-	services.Store(cfg.names())
+	netifd := wan.NewNetifd()
+	adopt := func(cfg *config) {
+		level.Set(cfg.LogLevel)
+		services.Store(cfg.names())
+		netifd.Want(cfg.usesNetworks())
+	}
+	adopt(cfg)
 	if !once {
 		l, err := listenControl(ctx, cfg.RunDir)
 		if errors.Is(err, errRunning) {
@@ -69,7 +76,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 			defer l.Close()
 			go serveControl(ctx, l, commands, func() []string { return *services.Load() }, log)
 		}
-		go c.reload(ctx, hup, cfg, commands, log, level, &services)
+		go c.reload(ctx, hup, cfg, commands, log, adopt)
 	}
 
 	records, err := store.Records()
@@ -79,7 +86,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	runner := &updater.Runner{
 		Engine:   updater.NewEngine(records, store.Clock(), rand.Uint64()),
 		Journal:  store,
-		WAN:      wan.Watch(ctx, log),
+		WAN:      wan.Watch(ctx, log, netifd),
 		Commands: commands,
 		Log:      log,
 		Version:  version,
@@ -109,7 +116,7 @@ func startHint(err error) error {
 
 // reload replaces the configuration at each SIGHUP. One with mistakes leaves
 // everything as it is.
-func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, old *config, commands chan<- updater.Command, log *slog.Logger, level *slog.LevelVar, services *atomic.Pointer[[]string]) {
+func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, old *config, commands chan<- updater.Command, log *slog.Logger, adopt func(*config)) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -126,8 +133,7 @@ func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, old *config, com
 			if cfg.StateDir != old.StateDir || cfg.RunDir != old.RunDir {
 				log.Warn("state_dir and run_dir change with the next start only")
 			}
-			level.Set(cfg.LogLevel)
-			services.Store(cfg.names())
+			adopt(cfg)
 			command.With = cfg.accounts(agent())
 			log.Info("configuration reloaded")
 		}
@@ -145,6 +151,11 @@ func (c *config) names() *[]string {
 		names = append(names, s.Name)
 	}
 	return &names
+}
+
+// usesNetworks reports whether a service names a network of netifd.
+func (c *config) usesNetworks() bool {
+	return slices.ContainsFunc(c.Services, func(s serviceConfig) bool { return s.Enabled && s.Policy.Interface != "" })
 }
 
 // verdict is the exit code of a single pass.

@@ -235,9 +235,6 @@ func TestE2EAddressIsFollowed(t *testing.T) {
 		t.Fatalf("on another device: %v", l[2])
 	}
 	r.do(wantest.AddAddr("wan0", "192.168.1.2/24"), wantest.AddDefault("wan0", "192.168.1.1", 5))
-	if st := r.state(updater.OK); st.Reason != "" {
-		t.Logf("%+v", st)
-	}
 	r.until("the private address is explained", func(st updater.Status) bool {
 		return strings.Contains(st.Services[0].Reason, "192.168.1.2 on wan0 cannot be published")
 	})
@@ -245,6 +242,33 @@ func TestE2EAddressIsFollowed(t *testing.T) {
 	r.do(wantest.DelLink("wan0"))
 	r.until("the second line again", func(st updater.Status) bool { return st.Services[0].Reason == "" })
 	r.only(3)
+}
+
+// A service that is pinned to a line of PPP's kind, which comes back as another
+// device of the same name.
+func TestE2EPinnedServiceStaysWithItsLine(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.configure([]string{"home.example.com"}, "device = \"wan0\"")
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddAddr("wan1", "84.1.0.2/32"), wantest.AddDefault("wan1", "", 0))
+	r.on()
+	if l := r.requests(1); l[0].MyIP != "84.0.0.2" {
+		t.Fatalf("first request: %v", l[0])
+	}
+	r.do(wantest.DelLink("wan0"))
+	r.state(updater.NoAddress)
+	r.do(wantest.Veth("wan0", "isp0"), wantest.AddAddr("wan0", "84.0.0.3/32"))
+	if l := r.requests(2); l[1].MyIP != "84.0.0.3" {
+		t.Fatalf("after its return: %v", l[1])
+	}
+	r.configure([]string{"home.example.com"}, "interface = \"no-such-network\"")
+	r.do(r.daemon.Process.Signal(syscall.SIGHUP))
+	r.until("the network is explained", func(st updater.Status) bool {
+		return strings.Contains(st.Services[0].Reason, "interface no-such-network")
+	})
+	r.only(2)
 }
 
 func TestE2EIPv6WaitsForDuplicateAddressDetection(t *testing.T) {

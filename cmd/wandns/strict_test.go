@@ -109,6 +109,13 @@ func TestADeviceTheKernelWouldRefuse(t *testing.T) {
 	}
 }
 
+func TestDeviceAndInterfaceAreOneTooMany(t *testing.T) {
+	got := mistakesIn(t, goodConfig+"device = \"eth1\"\ninterface = \"wan\"\n")
+	if !strings.HasPrefix(got, `line 13, service "home", interface: `) || !strings.Contains(got, "keep one of the two") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestNamesThatAreNone(t *testing.T) {
 	for _, h := range []string{"home..example.com", ".", "-", ".home.example.com", strings.Repeat("a", 64) + ".example.com", "-a.example.com"} {
 		if got := mistakesIn(t, strings.Replace(goodConfig, `"Group1"`, strconv.Quote(h), 1)); !strings.HasPrefix(got, "line 9, ") {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wandns/updater"
+	"wandns/wan"
 )
 
 // validator turns sections into a config and collects every mistake.
@@ -113,16 +114,16 @@ var serviceKeys = []serviceKey{
 	{name: "hostnames", help: "the names to keep pointing here", required: true},
 	{name: "family", help: "ipv4, ipv6 or both"},
 	{name: "device", help: "network device whose addresses are published and by which requests leave"},
-	{name: "source", help: "where the address comes from: auto or device"},
+	{name: "interface", help: "the same by OpenWrt's name of the network, such as wan or wan6"},
+	{name: "source", help: "where the address comes from: auto, device, web or provider"},
+	{name: "web_url4", help: "whom to ask outside for the IPv4 address; of several, two must agree"},
+	{name: "web_url6", help: "whom to ask outside for the IPv6 address"},
 	{name: "ipv6_suffix", help: "publish a LAN host: these last bits under the prefix of ipv6_lan, such as ::10"},
 	{name: "ipv6_mac", help: "publish a LAN host: the last bits that it makes of this MAC address"},
 	{name: "ipv6_lan", help: "the LAN device whose prefix that host has; the first with one"},
 	{name: "allow_private", help: "publish an address that the internet cannot reach"},
 	{name: "server", help: "scheme and host in place of the provider's own"},
 	{name: "ca_file", help: "PEM file of another trusted certificate authority"},
-	{name: "interface", reserved: true},
-	{name: "web_url4", reserved: true},
-	{name: "web_url6", reserved: true},
 	{name: "refresh", reserved: true},
 	{name: "offline_on_stop", reserved: true},
 }
@@ -157,6 +158,8 @@ func (v *validator) service(s section, n int) serviceConfig {
 			c.Families = [2]bool{f != "ipv6", f != "ipv4"}
 		case "device":
 			c.Policy.Device = v.device()
+		case "interface":
+			c.Policy.Interface = v.network()
 		case "ipv6_suffix":
 			c.Policy.Host = v.host(c.Policy.Host, v.suffix)
 		case "ipv6_mac":
@@ -164,7 +167,11 @@ func (v *validator) service(s section, n int) serviceConfig {
 		case "ipv6_lan":
 			c.Policy.LAN = v.device()
 		case "source":
-			v.source()
+			c.Source = v.source()
+		case "web_url4":
+			c.URLs[wan.IPv4] = v.urls()
+		case "web_url6":
+			c.URLs[wan.IPv6] = v.urls()
 		case "allow_private":
 			c.Policy.AllowPrivate = v.truth()
 		case "server":
@@ -183,6 +190,11 @@ func (v *validator) service(s section, n int) serviceConfig {
 		v.now = option{name: "ipv6_lan", line: s.line}
 		v.wrong("needs ipv6_suffix or ipv6_mac, which say whose address it is")
 	}
+	if o, ok := s.find("interface"); ok && s.has("device") {
+		v.now = o
+		v.wrong("and device both say which way; keep one of the two")
+	}
+	v.sourced(s, c)
 	v.own(&c, own, s.line)
 
 	for _, k := range serviceKeys {
@@ -200,6 +212,34 @@ func (v *validator) service(s section, n int) serviceConfig {
 		c.Server = ""
 	}
 	return c
+}
+
+// sourced finds what does not go with where the addresses come from.
+func (v *validator) sourced(s section, c serviceConfig) {
+	given := func(key string) (ok bool) {
+		v.now, ok = s.find(key)
+		return ok
+	}
+	if c.Source == updater.ProviderSource && c.Spec.Name != "" && !c.Spec.TakesSource && given("source") {
+		v.wrong("%s does not take the address of a connection; use web, device or auto", c.Spec.Title)
+	}
+	for f, key := range []string{wan.IPv4: "web_url4", wan.IPv6: "web_url6"} {
+		switch {
+		case !given(key):
+		case c.Source != updater.AutoSource && c.Source != updater.WebSource:
+			v.wrong("means nothing with source = %q; use web or auto, or leave it out", c.Source)
+		case !c.Families[f]:
+			v.wrong("means nothing with family = %q; leave it out", c.family())
+		}
+	}
+	if c.Source < updater.WebSource {
+		return
+	}
+	for _, key := range []string{"ipv6_suffix", "ipv6_mac", "allow_private"} {
+		if given(key) && (key != "allow_private" || c.Policy.AllowPrivate) {
+			v.wrong("does not go with source = %q, which publishes what the internet sees; use auto or device", c.Source)
+		}
+	}
 }
 
 func notInName(r rune) bool {

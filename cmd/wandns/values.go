@@ -121,14 +121,46 @@ func (v *validator) checkHosts(s section, c serviceConfig) {
 	}
 }
 
-func (v *validator) source() {
-	switch s := v.text(); s {
-	case "", "auto", "device":
-	case "web", "provider":
-		v.wrong("%q is not supported by this version; leave it out", s)
-	default:
-		v.wrong("%q is not one of auto, device", s)
+func (v *validator) source() updater.Source {
+	all := []string{
+		updater.AutoSource:     updater.AutoSource.String(),
+		updater.DeviceSource:   updater.DeviceSource.String(),
+		updater.WebSource:      updater.WebSource.String(),
+		updater.ProviderSource: updater.ProviderSource.String(),
 	}
+	return updater.Source(max(0, slices.Index(all, v.one(all...))))
+}
+
+// urls reads the addresses of pages that tell who asks.
+func (v *validator) urls() []string {
+	if v.now.wrong != "" || v.now.bare {
+		v.wrong("must be an address in quotes, or a list of them")
+		return nil
+	}
+	if len(v.now.values) == 0 {
+		v.wrong("is empty; add an address or leave it out")
+	}
+	var list []string
+	for _, s := range v.now.values {
+		u, err := url.Parse(s)
+		switch {
+		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !goodPort(u) ||
+			strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
+			v.wrong("must be like https://ip.example.com/, without user and password")
+		case slices.Contains(list, s):
+			v.wrong("holds %q twice", s)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func goodPort(u *url.URL) bool {
+	if !strings.HasSuffix(u.Host, ":"+u.Port()) {
+		return true
+	}
+	port, err := strconv.Atoi(u.Port())
+	return err == nil && port > 0 && port < 65536
 }
 
 func (v *validator) device() string {
@@ -137,6 +169,14 @@ func (v *validator) device() string {
 		v.wrong("%q cannot be the name of a network device; ip link lists them", d)
 	}
 	return d
+}
+
+func (v *validator) network() string {
+	n := v.text()
+	if strings.ContainsFunc(n, notInName) {
+		v.wrong("%q cannot be the name of a network; they are in /etc/config/network", n)
+	}
+	return n
 }
 
 // host reads the identity of a LAN host, of which there is one.
@@ -173,12 +213,7 @@ func (v *validator) server() string {
 		return ""
 	}
 	u, err := url.Parse(strings.TrimSuffix(s, "/"))
-	port, portErr := 1, error(nil)
-	if err == nil && strings.HasSuffix(u.Host, ":"+u.Port()) {
-		port, portErr = strconv.Atoi(u.Port())
-	}
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(s, "?#@") || u.Path != "" ||
-		portErr != nil || port < 1 || port > 65535 {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(s, "?#@") || u.Path != "" || !goodPort(u) {
 		v.wrong("must be like https://127.0.0.1:8443, without path, user and password")
 		return ""
 	}

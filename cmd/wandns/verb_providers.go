@@ -37,6 +37,9 @@ func describe(s updater.Spec) providerJSON {
 		Name: s.Name, Title: s.Title, URL: s.URL, Abilities: []string{"update"}, Fields: []fieldJSON{},
 		Limits: limitsJSON{s.Limits.Floor.Seconds(), s.Limits.HostsPerRequest},
 	}
+	if s.TakesSource {
+		p.Abilities = append(p.Abilities, "source-provider")
+	}
 	for _, f := range s.Fields {
 		p.Fields = append(p.Fields, fieldJSON{f.Name, f.Help, f.Example, f.Required, f.Secret})
 	}

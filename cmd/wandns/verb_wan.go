@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -36,8 +38,10 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
+		netifd := wan.NewNetifd()
+		netifd.Want(netifd.Here() || asksNetworks(views))
 		if !*watch {
-			s, err := lookOnce(ctx)
+			s, err := lookOnce(ctx, netifd)
 			if err == nil {
 				err = show(s)
 			}
@@ -47,7 +51,7 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 			return exitDone
 		}
 		first := true
-		for s := range wan.Watch(ctx, newLog(c.stdout, c.stderr, slog.LevelInfo)) {
+		for s := range wan.Watch(ctx, newLog(c.stdout, c.stderr, slog.LevelInfo), netifd) {
 			if !first && !*asJSON {
 				fmt.Fprint(c.stdout, "\n--- changed ---\n\n")
 			}
@@ -65,14 +69,14 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 const answerTime = 600 * time.Millisecond
 
 // lookOnce reads the WAN, and hears the routers if they answer in time.
-func lookOnce(ctx context.Context) (wan.State, error) {
+func lookOnce(ctx context.Context, netifd *wan.Netifd) (wan.State, error) {
 	s, err := wan.Read()
 	if err != nil {
 		return s, err
 	}
 	ctx, stop := context.WithTimeout(ctx, answerTime)
 	defer stop()
-	for s = range wan.Watch(ctx, slog.New(slog.DiscardHandler)) {
+	for s = range wan.Watch(ctx, slog.New(slog.DiscardHandler), netifd) {
 		if !s.Expects() {
 			break
 		}
@@ -84,6 +88,7 @@ func lookOnce(ctx context.Context) (wan.State, error) {
 type wanView struct {
 	name     string // of the services that ask
 	policy   wan.Policy
+	source   updater.Source
 	families [2]bool
 }
 
@@ -92,7 +97,7 @@ type wanView struct {
 func (v wanView) ordinary() bool {
 	p := v.policy
 	p.Keep = netip.Addr{}
-	return v.name != "" && p == wan.Policy{}
+	return v.name != "" && v.source == updater.AutoSource && p == wan.Policy{}
 }
 
 // wanViews are the default policy and that of every service which has another,
@@ -110,11 +115,15 @@ func (c *cli) wanViews() ([]wanView, int) {
 	}
 	for _, s := range cfg.Services {
 		s.Policy.Keep = published(cfg.RunDir, s.Name)
-		if s.Policy != (wan.Policy{}) {
-			views = append(views, wanView{s.Name, s.Policy, s.Families})
+		if s.Policy != (wan.Policy{}) || s.Source != updater.AutoSource {
+			views = append(views, wanView{s.Name, s.Policy, s.Source, s.Families})
 		}
 	}
 	return views, exitDone
+}
+
+func asksNetworks(views []wanView) bool {
+	return slices.ContainsFunc(views, func(v wanView) bool { return v.policy.Interface != "" })
 }
 
 // published is the IPv6 address that a daemon keeps for a service.
@@ -139,8 +148,9 @@ type wanJSON struct {
 	Prefixes   []netip.Prefix   `json:"prefixes"` // delegated
 	Routers    []routerJSON     `json:"routers"`
 	Advertised []advertisedJSON `json:"advertised"`
-	Ignored    int              `json:"ignored"` // router advertisements that were no good
-	Deaf       bool             `json:"deaf"`    // router advertisements cannot be heard
+	Ignored    int              `json:"ignored"`  // router advertisements that were no good
+	Deaf       bool             `json:"deaf"`     // router advertisements cannot be heard
+	Networks   []networkJSON    `json:"networks"` // of netifd
 	Choices    []choiceJSON     `json:"choices"`
 }
 
@@ -156,6 +166,12 @@ type advertisedJSON struct {
 	Router    netip.Addr   `json:"router"`
 	Preferred *uint32      `json:"preferred"` // seconds; null for ever
 	Valid     *uint32      `json:"valid"`
+}
+
+type networkJSON struct {
+	Network string `json:"network"`
+	Device  string `json:"device"` // empty while it is not up
+	Up      bool   `json:"up"`
 }
 
 type deviceJSON struct {
@@ -189,6 +205,7 @@ type choiceJSON struct {
 	Type    string        `json:"type"`
 	Address string        `json:"address"` // empty if nothing can be published
 	Prefix  string        `json:"prefix"`  // what the provider gave, for services that publish that
+	Outside bool          `json:"outside"` // others say it, whom a running daemon asks
 	Device  string        `json:"device"`
 	Reason  string        `json:"reason"`
 	Refused []refusalJSON `json:"refused"`
@@ -203,7 +220,10 @@ type refusalJSON struct {
 func wanDescription(s wan.State, views []wanView) wanJSON {
 	out := wanJSON{
 		Devices: []deviceJSON{}, Routes: []routeJSON{}, Prefixes: append([]netip.Prefix{}, s.Delegated...),
-		Routers: []routerJSON{}, Advertised: []advertisedJSON{}, Ignored: s.Ignored, Deaf: s.Deaf, Choices: []choiceJSON{},
+		Routers: []routerJSON{}, Advertised: []advertisedJSON{}, Ignored: s.Ignored, Deaf: s.Deaf, Networks: []networkJSON{}, Choices: []choiceJSON{},
+	}
+	for _, n := range s.Networks {
+		out.Networks = append(out.Networks, networkJSON{n.Name, n.Device, n.Up})
 	}
 	for _, d := range s.Devices {
 		one := deviceJSON{Device: d.Name, Up: d.Up, Carrier: d.Carrier, Addresses: []addressJSON{}}
@@ -229,11 +249,11 @@ func wanDescription(s wan.State, views []wanView) wanJSON {
 			if !v.families[f] {
 				continue
 			}
-			c := wan.Choose(s, f, v.policy)
-			if v.ordinary() && c.Addr == wan.Choose(s, f, wan.Policy{}).Addr {
-				continue // as the first view says
+			c, outside := v.choose(s, f)
+			if first, _ := views[0].choose(s, f); v.ordinary() && c.Addr == first.Addr {
+				continue // as that one says
 			}
-			one := choiceJSON{v.name, f.RecordType(), addrText(c.Addr), prefixText(c.Prefix), c.Device, c.Reason, []refusalJSON{}}
+			one := choiceJSON{v.name, f.RecordType(), addrText(c.Addr), prefixText(c.Prefix), outside, c.Device, c.Reason, []refusalJSON{}}
 			for _, r := range wan.Explain(s, f, v.policy) {
 				one.Refused = append(one.Refused, refusalJSON{r.Addr, r.Device, r.Reason})
 			}
@@ -241,6 +261,18 @@ func wanDescription(s wan.State, views []wanView) wanJSON {
 		}
 	}
 	return out
+}
+
+// choose answers a question, or leaves it to others who see the router.
+func (v wanView) choose(s wan.State, f wan.Family) (c wan.Choice, outside bool) {
+	own, outside := v.source.Choose(s, f, v.policy)
+	if !outside {
+		return own, false
+	}
+	c = wan.Choose(s, f, v.policy)
+	c.Addr, c.Device = netip.Addr{}, own.Device
+	c.Reason = cmp.Or(updater.Behind("it", own), c.Reason)
+	return c, true
 }
 
 func lifetime(seconds uint32) *uint32 {
@@ -321,15 +353,25 @@ func (c *cli) printWAN(s wan.State, views []wanView) {
 	if w.Deaf {
 		fmt.Fprintln(c.stdout, "Router advertisements cannot be heard without CAP_NET_RAW; run this as root to see them.")
 	}
+	for _, n := range w.Networks {
+		if n.Up {
+			fmt.Fprintf(c.stdout, "Network %s is on %s\n", n.Network, n.Device)
+		} else {
+			fmt.Fprintf(c.stdout, "Network %s is down\n", n.Network)
+		}
+	}
 	for _, choice := range w.Choices {
 		who := ""
 		if choice.Service != "" {
 			who = " for " + choice.Service
 		}
 		fmt.Fprintln(c.stdout)
-		if choice.Address == "" {
+		switch {
+		case choice.Outside:
+			fmt.Fprintf(c.stdout, "%s%s: the address that the internet sees, for which a running daemon asks: %s.\n", choice.Type, who, choice.Reason)
+		case choice.Address == "":
 			fmt.Fprintf(c.stdout, "%s%s: nothing to publish: %s.\n", choice.Type, who, choice.Reason)
-		} else {
+		default:
 			fmt.Fprintf(c.stdout, "%s%s: %s, because %s.\n", choice.Type, who, choice.Address, choice.Reason)
 		}
 		for _, r := range choice.Refused {

@@ -33,8 +33,9 @@ func noip() updater.Spec {
 				Help: "password of the account, group or DDNS key", Example: "secret",
 			},
 		},
-		Limits:    updater.Limits{HostsPerRequest: 20},
-		CheckHost: checkNoIPHost,
+		Limits:      updater.Limits{HostsPerRequest: 20},
+		TakesSource: true,
+		CheckHost:   checkNoIPHost,
 		New: func(s updater.Settings) updater.Provider {
 			return &noIP{s, s.Server + "/nic/update"}
 		},
@@ -83,9 +84,13 @@ type noIP struct {
 
 var _ updater.Provider = (*noIP)(nil)
 
-// Update publishes for all names with one request.
+// Update publishes for all names with one request. Without myip No-IP takes
+// the address of the connection.
 func (n *noIP) Update(ctx context.Context, req updater.Request) ([]updater.Result, error) {
-	q := url.Values{"hostname": {strings.Join(req.Hosts, ",")}, "myip": {req.Addrs(",")}}
+	q := url.Values{"hostname": {strings.Join(req.Hosts, ",")}}
+	if req.From == "" {
+		q.Set("myip", req.Addrs(","))
+	}
 	// Both are legal in a query (RFC 3986, section 3.4), and No-IP's own
 	// examples leave commas as they are.
 	raw := n.url + "?" + strings.NewReplacer("%2C", ",", "%3A", ":").Replace(q.Encode())
@@ -204,8 +209,9 @@ func readNoIPLine(req updater.Request, a updater.Answer, host, line string) upda
 	return r
 }
 
-// confirmed compares the addresses of a success with those sent. A success
-// without an address confirms all of them if the status agrees.
+// confirmed compares the addresses of a success with those sent, if No-IP was
+// to be told any. A success without an address confirms all of these if the
+// status agrees.
 func confirmed(req updater.Request, host, line, quoted string, ok bool) (v4, v6 netip.Addr, f *updater.Fault) {
 	var said []netip.Addr
 	for _, word := range strings.Fields(strings.ReplaceAll(line, ",", " "))[1:] {
@@ -214,10 +220,25 @@ func confirmed(req updater.Request, host, line, quoted string, ok bool) (v4, v6 
 		}
 	}
 	if len(said) == 0 {
-		if !ok {
+		if !ok || req.From != "" {
 			return netip.Addr{}, netip.Addr{}, nil
 		}
 		return req.V4, req.V6, nil
+	}
+	if said[0] == netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
+		return v4, v6, &updater.Fault{
+			Kind: updater.Blocked, Next: "ask No-IP's support why",
+			Detail: fmt.Sprintf("No-IP ignored the update of %s (%q), which means that it shuts out this program", host, quoted),
+		}
+	}
+	sent := req.Addrs(",")
+	if req.From != "" && said[0].Is4() == req.V4.IsValid() {
+		req.V4, req.V6 = netip.Addr{}, netip.Addr{}
+		if said[0].Is4() {
+			req.V4 = said[0]
+		} else {
+			req.V6 = said[0]
+		}
 	}
 	for _, a := range said {
 		switch a {
@@ -230,15 +251,9 @@ func confirmed(req updater.Request, host, line, quoted string, ok bool) (v4, v6 
 	if v4 == req.V4 && v6 == req.V6 {
 		return v4, v6, nil
 	}
-	if said[0] == netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
-		return v4, v6, &updater.Fault{
-			Kind: updater.Blocked, Next: "ask No-IP's support why",
-			Detail: fmt.Sprintf("No-IP ignored the update of %s (%q), which means that it shuts out this program", host, quoted),
-		}
-	}
 	return v4, v6, &updater.Fault{
 		Kind:   updater.Unconfirmed,
-		Detail: fmt.Sprintf("No-IP answered %q for %s, but %s was sent", quoted, host, req.Addrs(",")),
+		Detail: fmt.Sprintf("No-IP answered %q for %s, but %s was sent", quoted, host, sent),
 	}
 }
 

@@ -49,6 +49,7 @@ func TestNoIPRequest(t *testing.T) {
 		{"hosts and a group", updater.Request{Hosts: []string{"home.example.com", "group1", "all.ddnskey.com"}, V4: v4}, "hostname=home.example.com,group1,all.ddnskey.com&myip=84.0.0.2"},
 		{"both families", updater.Request{Hosts: []string{"home.example.com"}, V4: v4, V6: v6}, "hostname=home.example.com&myip=84.0.0.2,2a00:1:2:3::1"},
 		{"IPv6 only", updater.Request{Hosts: []string{"home.example.com"}, V6: v6}, "hostname=home.example.com&myip=2a00:1:2:3::1"},
+		{"the connection's", updater.Request{Hosts: []string{"home.example.com"}, V4: netip.MustParseAddr("192.168.1.2"), From: "here"}, "hostname=home.example.com"},
 	}
 	for _, c := range cases {
 		r, _, _ := exchange(t, c.req, http.StatusOK, "911")
@@ -222,4 +223,33 @@ func FuzzReadNoIP(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestNoIPTakesTheAddressOfTheConnection(t *testing.T) {
+	own4, own6 := updater.Request{Hosts: []string{"a.example.com"}, V4: netip.MustParseAddr("192.168.1.2"), From: "here"}, updater.Request{Hosts: []string{"a.example.com"}, V6: v6, From: "here"}
+	for _, c := range []struct {
+		req    updater.Request
+		body   string
+		v4, v6 netip.Addr
+		kind   updater.Kind
+	}{
+		{req: own4, body: "good 84.0.0.2", v4: v4},
+		{req: own4, body: "nochg 84.0.0.2", v4: v4},
+		{req: own4, body: "good 192.168.1.2", v4: own4.V4}, // for the engine to refuse
+		{req: own4, body: "good"},
+		{req: own4, body: "good 2a00:1:2:3::1", kind: updater.Unconfirmed},
+		{req: own4, body: "good 127.0.0.1", kind: updater.Blocked},
+		{req: own4, body: "nohost", kind: updater.Refused},
+		{req: own6, body: "good 2a00:1:2:3::9", v6: netip.MustParseAddr("2a00:1:2:3::9")},
+		{req: own6, body: "good 84.0.0.2", kind: updater.Unconfirmed},
+	} {
+		_, results, _ := exchange(t, c.req, http.StatusOK, c.body)
+		var r updater.Result
+		if len(results) == 1 {
+			r = results[0]
+		}
+		if r.V4 != c.v4 || r.V6 != c.v6 || (r.Fault == nil) != (c.kind == 0) || r.Fault != nil && r.Fault.Kind != c.kind {
+			t.Errorf("%s: %+v (%v)", c.body, r, r.Fault)
+		}
+	}
 }

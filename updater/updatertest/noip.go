@@ -16,13 +16,14 @@ type Entry struct {
 	At        time.Time
 	Hosts     []string
 	MyIP      string
+	Source    string // of the connection, where there is no MyIP
 	Agent     string
 	Answer    string
 	Violation string // the provider's rule that the request broke, if any
 }
 
 func (e Entry) String() string {
-	s := fmt.Sprintf("%s myip=%s -> %q", strings.Join(e.Hosts, ","), e.MyIP, e.Answer)
+	s := fmt.Sprintf("%s myip=%s%s -> %q", strings.Join(e.Hosts, ","), e.MyIP, e.Source, e.Answer)
 	if e.Violation != "" {
 		s += " VIOLATION: " + e.Violation
 	}
@@ -37,6 +38,10 @@ type Record struct{ V4, V6 netip.Addr }
 type NoIP struct {
 	User, Password string
 	Groups         map[string][]string // names that stand for several hosts
+
+	// NAT is where connections seem to come from, as a provider beyond a NAT
+	// sees them; invalid if there is none.
+	NAT netip.Addr
 
 	// OnEntry, if set, is called after each request.
 	OnEntry func(Entry)
@@ -137,6 +142,9 @@ func (s *NoIP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	q := r.URL.Query()
 	e := Entry{At: time.Now(), MyIP: q.Get("myip"), Agent: r.UserAgent()}
+	if !q.Has("myip") {
+		e.Source = s.source(r)
+	}
 	if q.Get("hostname") != "" {
 		e.Hosts = strings.Split(q.Get("hostname"), ",")
 	}
@@ -148,7 +156,7 @@ func (s *NoIP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.Violation = s.violation(r)
 	switch fault {
 	case Normal, CutAfter:
-		status, e.Answer = s.answer(r, e.Hosts, e.MyIP)
+		status, e.Answer = s.answer(r, e.Hosts, e.MyIP+e.Source)
 	case Huge:
 		e.Answer = strings.Repeat("good ", 1<<18)
 	case HTML:
@@ -188,6 +196,19 @@ func (s *NoIP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(status)
 	fmt.Fprint(w, e.Answer)
+}
+
+// source is what the document says of a request without myip: the address that
+// the connection comes from is taken.
+func (s *NoIP) source(r *http.Request) string {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	switch {
+	case s.NAT.IsValid():
+		return s.NAT.String()
+	case err != nil:
+		return ""
+	}
+	return from.Addr().Unmap().String()
 }
 
 func (s *NoIP) enter(e Entry) {

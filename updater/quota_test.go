@@ -1,0 +1,52 @@
+package updater
+
+import (
+	"testing"
+	"time"
+)
+
+func TestWindowFrees(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	w := window{at, at.Add(time.Hour), at.Add(2 * time.Hour)}
+	for _, c := range []struct {
+		n    int
+		want time.Time
+	}{
+		{0, time.Time{}},
+		{4, time.Time{}},
+		{3, at.Add(24*time.Hour + margin)},
+		{2, at.Add(25*time.Hour + margin)},
+		{1, at.Add(26*time.Hour + margin)},
+	} {
+		if got := w.free(c.n, 24*time.Hour); !got.Equal(c.want) {
+			t.Errorf("%d in a day: %s, want %s", c.n, got, c.want)
+		}
+	}
+	if got := w.within(time.Hour, at.Add(150*time.Minute)); len(got) != 1 {
+		t.Errorf("%d within the hour, want 1", len(got))
+	}
+	if len(w) != 3 || !w[0].Equal(at) {
+		t.Error("within changed the window")
+	}
+}
+
+func TestWindowSurvivesARestartAndAClockThatIsBehind(t *testing.T) {
+	saved := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	stamps := window{saved.Add(-3 * time.Hour)}.stamps(saved)
+	for name, c := range map[string]struct {
+		now time.Time
+		age time.Duration
+	}{
+		"an hour later":      {saved.Add(time.Hour), 4 * time.Hour},
+		"the clock is lost":  {time.Unix(0, 0), 3 * time.Hour},
+		"the clock is equal": {saved, 3 * time.Hour},
+	} {
+		if got := c.now.Sub(windowOf(stamps, saved, c.now)[0]); got != c.age {
+			t.Errorf("%s: %s old, want %s", name, got, c.age)
+		}
+	}
+	// A stamp after the last clock that was stored counts as just made.
+	if got := windowOf([]int64{saved.Add(time.Hour).Unix()}, saved, saved)[0]; !got.Equal(saved) {
+		t.Errorf("%s, want %s", got, saved)
+	}
+}
