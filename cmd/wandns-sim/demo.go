@@ -49,9 +49,9 @@ func runDemo(ctx context.Context, sim *updatertest.NoIP, wandns string, stay boo
 		return err
 	}
 	defer func() { err = errors.Join(err, d.at.stop()) }()
-	sim.OnEntry = func(e updatertest.Entry) {
-		d.say("No-IP", "is asked to point %[2]s at %[1]s; it answers %[3]q", e.MyIP, strings.Join(e.Hosts, " and "), strings.Join(strings.Fields(e.Answer), " "))
-	}
+	sim.OnEntry(func(e updatertest.Entry) {
+		d.say("No-IP", "is asked to point %s at %s; it answers %q", strings.Join(e.Hosts, " and "), e.Value, strings.Join(strings.Fields(e.Answer), " "))
+	})
 	inside := os.Getenv(isolated) != ""
 	if err := d.configure(!inside); err != nil {
 		return err

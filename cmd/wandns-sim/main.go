@@ -49,7 +49,7 @@ func run() error {
 	if *demo != "" {
 		return runDemo(ctx, sim, *demo, *stay)
 	}
-	sim.OnEntry = func(e updatertest.Entry) { fmt.Println(e) }
+	sim.OnEntry(func(e updatertest.Entry) { fmt.Println(e) })
 	s, err := serve(ctx, sim, *listen, *dnsListen)
 	if err != nil {
 		return err
