@@ -45,7 +45,7 @@ func runDemo(ctx context.Context, sim *updatertest.NoIP, wandns string, stay boo
 	}
 	defer os.RemoveAll(dir)
 	d := &demo{sim: sim, wandns: wandns, dir: dir, config: filepath.Join(dir, "wandns.toml")}
-	if d.at, err = serve(ctx, sim, "127.0.0.1:0", "127.0.0.1:0"); err != nil {
+	if d.at, err = serve(ctx, []site{{"127.0.0.1:0", sim}}, sim, "127.0.0.1:0"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.at.stop()) }()
@@ -190,7 +190,7 @@ username      = %q
 password      = %q
 server        = "http://%s"
 allow_private = %t
-`, filepath.Join(d.dir, "state"), filepath.Join(d.dir, "run"), d.sim.User, d.sim.Password, d.at.web, private), 0o600)
+`, filepath.Join(d.dir, "state"), filepath.Join(d.dir, "run"), d.sim.User, d.sim.Password, d.at.web[0], private), 0o600)
 }
 
 // on starts the daemon.
