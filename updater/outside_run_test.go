@@ -180,7 +180,7 @@ func TestADayBehindCGNAT(t *testing.T) {
 		h.boot(a)
 		h.see("100.64.0.2")
 		h.expect(updater.OK, 1)
-		if e := h.sim.Ledger()[0]; e.MyIP != "84.0.0.9" || s.asked() != 2 {
+		if e := h.sim.Ledger()[0]; e.Value != "84.0.0.9" || s.asked() != 2 {
 			t.Errorf("request %v after %d questions", e, s.asked())
 		}
 		if r := h.service().Reason; !strings.Contains(r, "nothing can connect in") {
@@ -231,7 +231,7 @@ func TestADayBehindCGNAT(t *testing.T) {
 func TestNoIPTakesTheAddressOfTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHouse(t, "home.example.com")
-		h.sim.NAT = netip.MustParseAddr("84.0.0.9")
+		h.sim.SetSource(func(*http.Request) netip.Addr { return netip.MustParseAddr("84.0.0.9") })
 		a := h.account("home.example.com")
 		a.Source, a.Families = updater.ProviderSource, [2]bool{true, false}
 		for range 2 {
@@ -241,7 +241,7 @@ func TestNoIPTakesTheAddressOfTheConnection(t *testing.T) {
 			h.expect(updater.OK, 1)
 			h.off()
 		}
-		if e := h.sim.Ledger()[0]; e.MyIP != "" || e.Source != "84.0.0.9" {
+		if e := h.sim.Ledger()[0]; e.Value != "" || e.Answer != "good 84.0.0.9\r\n" {
 			t.Errorf("request = %v", e)
 		}
 		h.boot(a)

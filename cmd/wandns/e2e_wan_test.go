@@ -22,7 +22,7 @@ func TestE2EWithdrawnPrefixIsLeftBeforeTheKernelActs(t *testing.T) {
 	r.do(wantest.Sysctl("net/ipv6/conf/wan0/accept_ra", "0"), wantest.AddDefault("wan0", "::", 512),
 		wantest.AddAddr("wan0", "2a00:1:1::9/64", "nodad", "preferred_lft", "3600", "valid_lft", "7200"))
 	r.on()
-	if l := r.requests(1); l[0].MyIP != "2a00:1:1::9" {
+	if l := r.requests(1); l[0].Value != "2a00:1:1::9" {
 		t.Fatalf("first %v", l[0])
 	}
 	r.do(wantest.AddAddr("wan0", "2a00:1:2::9/64", "nodad", "preferred_lft", "1800", "valid_lft", "7200"))
@@ -34,7 +34,7 @@ func TestE2EWithdrawnPrefixIsLeftBeforeTheKernelActs(t *testing.T) {
 
 	r.do(wantest.Advertise("isp0", "2a00:1:1::/64", 0, 2*time.Hour))
 	l := r.requests(2)
-	if l[1].MyIP != "2a00:1:2::9" {
+	if l[1].Value != "2a00:1:2::9" {
 		t.Fatalf("then %v", l[1])
 	}
 	if s := r.state(updater.OK); s.Records[0].Published != "2a00:1:2::9" {

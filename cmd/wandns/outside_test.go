@@ -49,7 +49,7 @@ func TestE2EBehindCGNAT(t *testing.T) {
 	r.configure([]string{"home.example.com"}, fmt.Sprintf("web_url4 = [%q, %q]", urls[0], urls[1]))
 	r.do(wantest.AddAddr("wan0", "100.64.0.2/32"), wantest.AddDefault("wan0", "", 0))
 	r.on()
-	if l := r.requests(1); l[0].MyIP != "84.0.0.9" || asked() != 2 {
+	if l := r.requests(1); l[0].Value != "84.0.0.9" || asked() != 2 {
 		t.Fatalf("%v after %d questions", l, asked())
 	}
 	const warning = "84.0.0.9 is the address of your provider's NAT, since wan0 has only 100.64.0.2 (carrier-grade NAT, RFC 6598), so nothing can connect in; ask your provider for a public IPv4 address"
@@ -77,7 +77,7 @@ func TestE2EBehindCGNAT(t *testing.T) {
 
 	n := asked()
 	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.DelAddr("wan0", "100.64.1.30/32"))
-	if l := r.requests(2); l[1].MyIP != "84.0.0.2" || asked() != n {
+	if l := r.requests(2); l[1].Value != "84.0.0.2" || asked() != n {
 		t.Errorf("with a public address: %v after %d more questions", l, asked()-n)
 	}
 	if st := r.state(updater.OK); st.Reason != "" {
@@ -98,11 +98,11 @@ func TestE2ETheProviderTakesTheAddress(t *testing.T) {
 		return
 	}
 	r := newRouter(t)
-	r.sim.NAT = netip.MustParseAddr("84.0.0.9")
+	r.sim.SetSource(func(*http.Request) netip.Addr { return netip.MustParseAddr("84.0.0.9") })
 	r.configure([]string{"home.example.com"}, `source = "provider"`, `family = "ipv4"`)
 	r.do(errors.Join(wantest.AddAddr("wan0", "100.64.0.2/32"), wantest.AddDefault("wan0", "", 0)))
 	r.on()
-	if l := r.requests(1); l[0].MyIP != "" || l[0].Source != "84.0.0.9" {
+	if l := r.requests(1); l[0].Value != "" || l[0].Answer != "good 84.0.0.9\r\n" {
 		t.Fatalf("request %v", l[0])
 	}
 	st := r.state(updater.OK)
