@@ -74,6 +74,9 @@ type Spec struct {
 	LimitsOf func(values map[string]string) Limits
 	// IPv4Only is a provider that publishes no IPv6 addresses.
 	IPv4Only bool
+	// FamiliesOf, if set, says which families an account with these settings
+	// publishes, IPv4 first.
+	FamiliesOf func(values map[string]string) [2]bool
 	// FromSource is a provider that publishes the address from which the
 	// request comes, whatever is in it.
 	FromSource bool
@@ -83,7 +86,7 @@ type Spec struct {
 	// CheckValues, if set, explains what is wrong with the fields together
 	// and with the names under them: the key to blame and why, or "".
 	CheckValues func(values map[string]string, hosts []string) (key, why string)
-	New       func(Settings) Provider
+	New         func(Settings) Provider
 }
 
 // Field is a provider's own configuration key.
