@@ -6,6 +6,8 @@ import "wandns/updater"
 func All() []updater.Spec {
 	return []updater.Spec{
 		freeDNS(),
+		hostup(),
+		hostway(),
 		noip(),
 		sonic(),
 	}
