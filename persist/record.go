@@ -29,7 +29,13 @@ type Record struct {
 	Day       string    `json:"day,omitempty"`       // UTC date that SentToday counts
 	SentToday int       `json:"sentToday,omitempty"` // requests on Day
 
-	Hosts  map[string]Host `json:"hosts,omitempty"`
+	// What counts against the provider's limits, in seconds since 1970.
+	Provider string    `json:"provider,omitempty"` // who counts Requests
+	Requests []int64   `json:"requests,omitempty"` // of the last hour
+	Last     time.Time `json:"last,omitzero"`      // request, where there is a floor
+
+	Tokens map[string]string `json:"tokens,omitempty"` // of the provider, to publish with; secret
+	Hosts  map[string]Host   `json:"hosts,omitempty"`
 	Intent *Intent         `json:"intent,omitempty"` // a request whose outcome is not known
 }
 
@@ -44,6 +50,10 @@ type Host struct {
 	From4   string `json:"from4,omitempty"`
 	From6   string `json:"from6,omitempty"`
 	Refused string `json:"refused,omitempty"` // why the user must act for this name
+	Suspect string `json:"suspect,omitempty"` // why it was refused once; the same again is Refused
+	// Changes that count against the provider's limit, of the last day, in
+	// seconds since 1970.
+	Changes []int64 `json:"changes,omitempty"`
 }
 
 // Intent is a request that is about to leave.

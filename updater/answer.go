@@ -27,8 +27,17 @@ func (e *Engine) done(now time.Time, d Done) {
 		var ok bool
 		if fault, ok = d.Err.(*Fault); !ok { //nolint:errorlint // Update's contract: a *Fault itself
 			s.gaveUp = true // and the intent stays open: nobody knows what happened
+			e.dirty[s.Name] = s.Limits.counted()
 			return
 		}
+	}
+	results := d.Results
+	if fault != nil && (fault.Kind == Refused || fault.Kind == Suspect || fault.Kind == Spent) {
+		results = nil
+		for _, name := range d.Request.Hosts {
+			results = append(results, Result{Host: name, Fault: fault})
+		}
+		fault = nil
 	}
 	if fault != nil && (fault.Kind == Unreachable || fault.Kind == Clock) {
 		// Nothing happened at the provider, so there is nothing to store: an
@@ -39,8 +48,10 @@ func (e *Engine) done(now time.Time, d Done) {
 		e.dirty[s.Name] = true
 		s.rec.Intent = nil
 	}
+	s.keep(results)
+	e.count(now, s, d.Request, results, fault)
 	if fault == nil {
-		fault = s.settle(now, d.Request, d.Results)
+		fault = s.settle(now, d.Request, results)
 	}
 	if fault == nil {
 		s.rec.Failures = 0
@@ -52,6 +63,38 @@ func (e *Engine) done(now time.Time, d Done) {
 	}
 	s.rec.Error = fault.Detail
 	e.apply(now, s, d.Request, fault)
+}
+
+// keep stores the tokens that a provider wants back.
+func (s *service) keep(results []Result) {
+	if !slices.ContainsFunc(results, func(r Result) bool { return len(r.Tokens) > 0 }) {
+		return
+	}
+	tokens := maps.Clone(s.rec.Tokens)
+	if tokens == nil {
+		tokens = map[string]string{}
+	}
+	for _, r := range results {
+		maps.Copy(tokens, r.Tokens)
+	}
+	maps.DeleteFunc(tokens, func(_, token string) bool { return token == "" })
+	s.rec.Tokens = tokens
+}
+
+// count corrects the ledger by what became of a request.
+func (e *Engine) count(now time.Time, s *service, req Request, results []Result, whole *Fault) {
+	for _, name := range req.Hosts {
+		fault, unchanged := whole, false
+		if i := slices.IndexFunc(results, func(r Result) bool { return r.Host == name }); i >= 0 && fault == nil {
+			fault, unchanged = results[i].Fault, results[i].Unchanged
+		}
+		// What is not known to have failed may have been carried out.
+		counts := !unchanged && (fault == nil || fault.Kind == Unconfirmed)
+		e.ledger.answered(s, name, counts, now)
+		if fault != nil && fault.Kind == Spent {
+			e.ledger.spent(s, name, now)
+		}
+	}
 }
 
 // settle records what was confirmed and what was refused, name by name, and
@@ -84,19 +127,35 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 				h = confirm(h, f, got, req.From, stamp(now))
 			}
 		}
-		switch {
-		case r.Fault != nil && r.Fault.Kind == Refused:
-			h.Refused = r.Fault.Error()
-			refused = r.Fault.Detail
-		case r.Fault != nil:
-			worst = graver(worst, r.Fault)
-		case missing:
-			worst = graver(worst, s.unclear(name, r.Answer))
+		switch fault := doubt(h, r.Fault); {
+		case fault == nil:
+			h.Suspect = ""
+			if missing {
+				worst = graver(worst, s.unclear(name, r.Answer))
+			}
+		case fault.Kind == Refused:
+			h.Refused, h.Suspect = fault.Error(), ""
+			refused = fault.Detail
+		default:
+			if fault.Kind == Suspect {
+				h.Suspect = fault.Detail
+			}
+			worst = graver(worst, fault)
 		}
 		hosts[name] = h
 	}
 	s.rec.Error = refused
 	return worst
+}
+
+// doubt makes of a suspicion that is repeated a refusal.
+func doubt(h persist.Host, f *Fault) *Fault {
+	if f == nil || f.Kind != Suspect || h.Suspect != f.Detail {
+		return f
+	}
+	certain := *f
+	certain.Kind = Refused
+	return &certain
 }
 
 // confirm notes what is published of one family.
@@ -160,20 +219,18 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 			e.dirty[o.Name] = true
 		}
 		return
-	case Refused:
-		hosts := s.ownHosts()
-		for _, name := range req.Hosts {
-			h := hosts[name]
-			h.Refused = f.Error()
-			hosts[name] = h
+	case Spent:
+		if s.Limits.PerDay > 0 {
+			return // the ledger holds the name back, and no other
 		}
-		return
-	case Throttled, Transient, Unconfirmed, Unreachable, Clock:
+	case Throttled, Transient, Unconfirmed, Suspect, Refused, Unreachable, Clock:
 	}
 
 	s.rec.Failures++
 	var wait time.Duration
 	switch f.Kind {
+	case Spent:
+		wait = longest
 	case Throttled:
 		wait = min(f.RetryAfter, longest)
 		if wait <= 0 {

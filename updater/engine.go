@@ -25,7 +25,9 @@ type Service struct {
 	Trust    string      // equal for services that trust the same certificates
 	Limits   Limits
 	Enabled  bool
-	Account  string // equal for services that share an account
+	// FromSource: the provider publishes the address that a request comes from.
+	FromSource bool
+	Account    string // equal for services that share an account
 	Login    string // differs when the account or its credentials do
 	Config   string // differs when anything in the configuration does
 }
@@ -92,6 +94,7 @@ type Engine struct {
 	stopped  bool
 	dirty    map[string]bool
 	random   *rand.Rand
+	ledger   ledger
 }
 
 // service is a Service and what has become of it.
@@ -118,7 +121,7 @@ type hold struct {
 }
 
 // ours reports whether the wait is our own caution, not anybody's demand.
-func (h hold) ours() bool { return h.kind == Transient || h.kind == Unconfirmed }
+func (h hold) ours() bool { return h.kind == Transient || h.kind == Unconfirmed || h.kind == Suspect }
 
 // cautious is the least time between two requests of which the first did not
 // end well, whatever has changed since.
@@ -158,6 +161,9 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 
 func (e *Engine) configure(now time.Time, services []Service) {
 	old := e.services
+	if e.ledger.last == nil {
+		e.ledger.load(e.records, e.lastSeen, now)
+	}
 	for _, s := range old {
 		e.records[s.Name] = s.rec
 	}
@@ -293,8 +299,8 @@ func (s *service) unblock() (changed bool) {
 	s.rec.Blocked = ""
 	hosts := s.ownHosts()
 	for name, h := range hosts {
-		if h.Refused != "" {
-			h.Refused, changed = "", true
+		if h.Refused != "" || h.Suspect != "" {
+			h.Refused, h.Suspect, changed = "", "", true
 			hosts[name] = h
 		}
 	}

@@ -36,7 +36,7 @@ func home(hosts ...string) Service {
 	}
 	return Service{
 		Name: "home", Provider: "noip", Title: "No-IP", Hosts: hosts, Families: [2]bool{true, true},
-		Limits: Limits{Floor: 2 * time.Second}, Enabled: true, Account: "account", Login: "login", Config: "config",
+		Enabled: true, Account: "account", Login: "login", Config: "config",
 	}
 }
 
@@ -354,6 +354,7 @@ func TestAnswerThatConfirmsLessThanWasSent(t *testing.T) {
 func TestServicesOfOneAccountTakeTurns(t *testing.T) {
 	a, b, c := home("a.example.com"), home("b.example.com"), home("c.example.com")
 	b.Name, c.Name, c.Account = "second", "elsewhere", "other"
+	a.Limits.Floor, b.Limits.Floor = 2*time.Second, 2*time.Second
 	s := begin(t, a, b, c)
 	s.step(Seen{WANWith("84.0.0.2")})
 	if len(s.plan.Jobs) != 2 || s.plan.Jobs[0].Service != "home" || s.plan.Jobs[1].Service != "elsewhere" {
@@ -361,7 +362,9 @@ func TestServicesOfOneAccountTakeTurns(t *testing.T) {
 	}
 	s.after(time.Second, good(s.plan.Jobs[0]))
 	s.silent()
-	s.after(time.Second, Tick{}) // the floor is the account's
+	s.after(time.Second, Tick{})
+	s.silent()
+	s.after(time.Second, Tick{}) // the floor is the account's, from the answer on
 	if s.job().Service != "second" {
 		t.Errorf("next = %+v", s.plan.Jobs)
 	}
@@ -494,7 +497,7 @@ func TestManyNamesAreSplit(t *testing.T) {
 		hosts = append(hosts, fmt.Sprintf("h%d.example.com", i))
 	}
 	svc := home(hosts...)
-	svc.Limits.HostsPerRequest = 20
+	svc.Limits = Limits{HostsPerRequest: 20, Floor: 2 * time.Second}
 	s := begin(t, svc)
 	s.step(Seen{WANWith("84.0.0.2")})
 	var sizes []int
@@ -668,7 +671,6 @@ func TestPublishedIPv6AddressStaysWhileItIsGood(t *testing.T) {
 
 func TestAddressThatChangesFasterThanTheProviderAnswers(t *testing.T) {
 	svc := home()
-	svc.Limits.Floor = 0
 	s := begin(t, svc)
 	s.step(Seen{WANWith("84.0.0.1")})
 	requests := 1
@@ -697,7 +699,7 @@ func TestManyServicesOfOneAccountDoNotWaitForEachOther(t *testing.T) {
 	var services []Service
 	for i := range 5 {
 		svc := home(fmt.Sprintf("h%d.example.com", i))
-		svc.Name, svc.Limits.Floor = fmt.Sprint("host", i), 0
+		svc.Name = fmt.Sprint("host", i)
 		services = append(services, svc)
 	}
 	s := begin(t, services...)

@@ -14,6 +14,11 @@ const (
 	Transient
 	// Unconfirmed: the request may have been carried out. As Transient.
 	Unconfirmed
+	// Spent: the name has used up its changes of the day.
+	Spent
+	// Suspect: the provider refused this name and does not say whether the
+	// user must act. As Transient; the same once more is Refused.
+	Suspect
 	// Throttled: the provider said when to come back: RetryAfter.
 	Throttled
 	// Refused: the provider does not accept this name until the user acts.
@@ -21,17 +26,12 @@ const (
 	// Blocked: the provider does not accept this account, or this program,
 	// until the user acts.
 	Blocked
-	// Suspect: the provider refused and does not say whether the user must
-	// act. As Transient; the same again in the next answer is Refused.
-	Suspect
-	// Spent: the name has used up its changes of the day.
-	Spent
 	// Clock: certificates cannot be judged before the clock is right.
 	Clock
 )
 
 func (k Kind) String() string {
-	return [...]string{"", "unreachable", "transient", "unconfirmed", "throttled", "refused", "blocked", "suspect", "spent", "clock"}[k]
+	return [...]string{"", "unreachable", "transient", "unconfirmed", "spent", "suspect", "throttled", "refused", "blocked", "clock"}[k]
 }
 
 // Fault is why something is not published.

@@ -324,7 +324,6 @@ func TestTheProviderTakesTheAddress(t *testing.T) {
 		t.Errorf("request = %+v", j.Request)
 	}
 	s.step(taken("84.0.0.9"))
-	s.wake()
 	if j := s.sends("home.example.com 2a00:1:2:3::1"); j.Request.Way.Only != OnlyIPv6 {
 		t.Errorf("request = %+v", j.Request)
 	}

@@ -13,7 +13,7 @@ import (
 func (e *Engine) plan(now time.Time) Plan {
 	p := Plan{Save: map[string]persist.Record{}}
 	for _, s := range e.services {
-		req, ok := s.due()
+		req, ok := e.due(s)
 		if !ok || e.stopped || e.busy(s.Account) {
 			continue
 		}
@@ -21,10 +21,11 @@ func (e *Engine) plan(now time.Time) Plan {
 			p.wake(at)
 			continue
 		}
-		req.Way = e.way(s)
+		req.Way, req.Tokens = e.way(s), s.rec.Tokens
 		if req.From != "" {
 			req.Way.Only = Over(req.family())
 		}
+		e.ledger.sent(s, req.Hosts, 1, now)
 		if s.start(now, req) {
 			e.dirty[s.Name] = true
 		}
@@ -37,6 +38,7 @@ func (e *Engine) plan(now time.Time) Plan {
 	}
 	for _, s := range e.services {
 		if e.dirty[s.Name] {
+			e.ledger.store(s, now)
 			p.Save[s.Name] = s.rec
 		}
 		if s.outdated() {
@@ -69,36 +71,60 @@ func (e *Engine) busy(account string) bool {
 	return slices.ContainsFunc(e.services, func(s *service) bool { return s.flight != nil && s.Account == account })
 }
 
+// need is what a name is yet to be told.
+type need struct {
+	host   string
+	v4, v6 netip.Addr
+	from   string
+	free   time.Time // not before, by the name's own limit
+}
+
 // due returns the next request that a service needs, whenever it may leave:
-// all names that need the same families.
-func (s *service) due() (Request, bool) {
+// all names that need the same families, beginning with one that may be
+// changed first.
+func (e *Engine) due(s *service) (Request, bool) {
 	if !s.Enabled || s.rec.Blocked != "" || s.flight != nil {
 		return Request{}, false
 	}
-	var req Request
+	var needs []need
 	for _, name := range s.Hosts {
-		h := s.rec.Hosts[name]
-		if h.Refused != "" {
-			continue
-		}
-		v4, v6, from := s.lacks(h, wan.IPv4), s.lacks(h, wan.IPv6), ""
-		switch {
-		case v4.IsValid() && s.from[wan.IPv4] != "": // a connection has one address
-			v6, from = netip.Addr{}, s.from[wan.IPv4]
-		case v6.IsValid():
-			from = s.from[wan.IPv6]
-		}
-		if !v4.IsValid() && !v6.IsValid() {
-			continue
-		}
-		if len(req.Hosts) == 0 {
-			req.V4, req.V6, req.From = v4, v6, from
-		}
-		if req.V4 == v4 && req.V6 == v6 && (s.Limits.HostsPerRequest == 0 || len(req.Hosts) < s.Limits.HostsPerRequest) {
-			req.Hosts = append(req.Hosts, name)
+		if n := s.needs(name); n.v4.IsValid() || n.v6.IsValid() {
+			n.free = e.ledger.hostFree(s, name, 1)
+			needs = append(needs, n)
 		}
 	}
-	return req, len(req.Hosts) > 0
+	if len(needs) == 0 {
+		return Request{}, false
+	}
+	first := slices.MinFunc(needs, func(a, b need) int { return a.free.Compare(b.free) })
+	req := Request{V4: first.v4, V6: first.v6, From: first.from}
+	for _, n := range needs {
+		if n.v4 == first.v4 && n.v6 == first.v6 && !n.free.After(first.free) && (s.Limits.HostsPerRequest == 0 || len(req.Hosts) < s.Limits.HostsPerRequest) {
+			req.Hosts = append(req.Hosts, n.host)
+		}
+	}
+	return req, true
+}
+
+func (s *service) needs(host string) need {
+	h := s.rec.Hosts[host]
+	n := need{host: host}
+	if h.Refused != "" {
+		return n
+	}
+	n.v4, n.v6 = s.lacks(h, wan.IPv4), s.lacks(h, wan.IPv6)
+	switch both := n.v4.IsValid() && n.v6.IsValid(); {
+	case both && s.Limits.OneFamily && h.Since4.After(h.Since6):
+		n.v4 = netip.Addr{}
+	case both && (s.Limits.OneFamily || s.from[wan.IPv4] != ""): // a connection has one address
+		n.v6 = netip.Addr{}
+	}
+	if n.v4.IsValid() {
+		n.from = s.from[wan.IPv4]
+	} else if n.v6.IsValid() {
+		n.from = s.from[wan.IPv6]
+	}
+	return n
 }
 
 // lacks returns the address of a family that a name is yet to get.
@@ -125,10 +151,15 @@ func (e *Engine) earliest(s *service, req Request) time.Time {
 	if !s.last.IsZero() && s.rec.Failures > 0 {
 		at = later(at, s.last.Add(soon(1))) // a WAN that comes and goes is no reason to hurry
 	}
-	for _, o := range e.sharing(s.Account) {
-		if !o.last.IsZero() {
-			at = later(at, o.last.Add(s.Limits.Floor))
-		}
+	return later(at, e.allowance(s, req.Hosts))
+}
+
+// allowance is when the provider's limits let a request leave that changes
+// these names.
+func (e *Engine) allowance(s *service, hosts []string) time.Time {
+	at := e.ledger.free(s)
+	for _, name := range hosts {
+		at = later(at, e.ledger.hostFree(s, name, 1))
 	}
 	return at
 }

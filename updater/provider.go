@@ -135,6 +135,9 @@ type Limits struct {
 	OneFamily       bool          // a request carries one address
 }
 
+// counted reports limits whose ledger has to outlive the process.
+func (l Limits) counted() bool { return l.Floor > 0 || l.PerHour > 0 || l.PerDay > 0 }
+
 // Settings are what a provider is made from.
 type Settings struct {
 	Values map[string]string // of Spec.Fields

@@ -3,7 +3,130 @@ package updater
 import (
 	"slices"
 	"time"
+
+	"wandns/persist"
 )
+
+// ledger counts what providers limit. It outlives services and their
+// configuration, for the provider counts on.
+type ledger struct {
+	requests map[[2]string]window // by provider and service: of the last hour
+	changes  map[[2]string]window // by account and host: of the last day
+	last     map[string]time.Time // by account: the last request
+}
+
+// The spans in which providers count.
+const (
+	anHour = time.Hour
+	aDay   = 24 * time.Hour
+)
+
+// load takes in what was stored before this process.
+func (l *ledger) load(records map[string]persist.Record, lastSeen, now time.Time) {
+	l.requests, l.changes, l.last = map[[2]string]window{}, map[[2]string]window{}, map[string]time.Time{}
+	for name, r := range records {
+		l.requests[[2]string{r.Provider, name}] = windowOf(r.Requests, lastSeen, now)
+		for host, h := range r.Hosts {
+			key := [2]string{r.Account, host}
+			if w := windowOf(h.Changes, lastSeen, now); len(w) > len(l.changes[key]) {
+				l.changes[key] = w
+			}
+		}
+		if r.Intent != nil { // its outcome is not known, so it counts as made now
+			if r.Provider != "" {
+				key := [2]string{r.Provider, name}
+				l.requests[key] = append(l.requests[key], now)
+			}
+			for _, host := range r.Intent.Hosts {
+				key := [2]string{r.Account, host}
+				l.changes[key] = append(l.changes[key], now)
+			}
+			l.last[r.Account] = now
+		}
+		if !r.Last.IsZero() {
+			l.last[r.Account] = later(l.last[r.Account], windowOf([]int64{r.Last.Unix()}, lastSeen, now)[0])
+		}
+	}
+}
+
+// store puts into a service's record what must outlive the process.
+func (l *ledger) store(s *service, now time.Time) {
+	if s.Limits.PerHour > 0 {
+		s.rec.Provider, s.rec.Requests = s.Provider, l.requests[[2]string{s.Provider, s.Name}].within(anHour, now).stamps(now)
+	}
+	if last := l.last[s.Account]; s.Limits.Floor > 0 && !last.IsZero() {
+		s.rec.Last = stamp(now.Add(-now.Sub(last)).Add(time.Second - 1))
+	}
+	if s.Limits.PerDay > 0 {
+		hosts := s.ownHosts()
+		for _, name := range s.Hosts {
+			h := hosts[name]
+			h.Changes = l.changes[[2]string{s.Account, name}].within(aDay, now).stamps(now)
+			hosts[name] = h
+		}
+	}
+}
+
+// sent counts a request that is about to leave, and a change of each host.
+func (l *ledger) sent(s *service, hosts []string, changes int, now time.Time) {
+	l.last[s.Account] = now
+	if s.Limits.PerHour > 0 {
+		key := [2]string{s.Provider, s.Name}
+		l.requests[key] = append(l.requests[key].within(anHour, now), now)
+	}
+	for range changes {
+		for _, host := range hosts {
+			l.change(s, host, now)
+		}
+	}
+}
+
+func (l *ledger) change(s *service, host string, now time.Time) {
+	if s.Limits.PerDay > 0 {
+		key := [2]string{s.Account, host}
+		l.changes[key] = append(l.changes[key].within(aDay, now), now)
+	}
+}
+
+// answered replaces the change that sent counted by what became of it.
+func (l *ledger) answered(s *service, host string, counts bool, now time.Time) {
+	l.last[s.Account] = now
+	key := [2]string{s.Account, host}
+	if w := l.changes[key]; len(w) > 0 {
+		l.changes[key] = w[:len(w)-1]
+	}
+	if counts {
+		l.change(s, host, now)
+	}
+}
+
+// spent notes that the provider counted more than we did.
+func (l *ledger) spent(s *service, host string, now time.Time) {
+	for key := [2]string{s.Account, host}; len(l.changes[key].within(aDay, now)) < s.Limits.PerDay; {
+		l.change(s, host, now)
+	}
+}
+
+// hostFree returns when a host may be changed n times more.
+func (l *ledger) hostFree(s *service, host string, n int) time.Time {
+	return l.changes[[2]string{s.Account, host}].free(s.Limits.PerDay, n, aDay)
+}
+
+// free returns when the provider takes another request of a service.
+func (l *ledger) free(s *service) time.Time {
+	var all window
+	for key, w := range l.requests {
+		if key[0] == s.Provider {
+			all = append(all, w...)
+		}
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	at := all.free(s.Limits.PerHour, 1, anHour)
+	if last := l.last[s.Account]; s.Limits.Floor > 0 && !last.IsZero() {
+		at = later(at, last.Add(s.Limits.Floor))
+	}
+	return at
+}
 
 // window is when something that is counted happened, the oldest first.
 type window []time.Time
@@ -12,12 +135,13 @@ type window []time.Time
 // that took its time to arrive, one before a crash whose answer never came.
 const margin = time.Minute
 
-// free returns when one more may follow if no span d may hold more than n.
-func (w window) free(n int, d time.Duration) time.Time {
-	if n == 0 || len(w) < n {
+// free returns when so many more may follow if no span d may hold more than n,
+// of which 0 stands for any number.
+func (w window) free(n, more int, d time.Duration) time.Time {
+	if n == 0 || len(w) == 0 || len(w)+more <= n {
 		return time.Time{}
 	}
-	return w[len(w)-n].Add(d + margin)
+	return w[min(max(len(w)+more-n, 1), len(w))-1].Add(d + margin)
 }
 
 // within returns those of the last span d.

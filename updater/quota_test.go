@@ -9,18 +9,23 @@ func TestWindowFrees(t *testing.T) {
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	w := window{at, at.Add(time.Hour), at.Add(2 * time.Hour)}
 	for _, c := range []struct {
-		n    int
-		want time.Time
+		n, more int
+		want    time.Time
 	}{
-		{0, time.Time{}},
-		{4, time.Time{}},
-		{3, at.Add(24*time.Hour + margin)},
-		{2, at.Add(25*time.Hour + margin)},
-		{1, at.Add(26*time.Hour + margin)},
+		{0, 1, time.Time{}},
+		{4, 1, time.Time{}},
+		{4, 2, at.Add(aDay + margin)},
+		{3, 1, at.Add(aDay + margin)},
+		{2, 1, at.Add(aDay + time.Hour + margin)},
+		{2, 2, at.Add(aDay + 2*time.Hour + margin)},
+		{1, 1, at.Add(aDay + 2*time.Hour + margin)},
 	} {
-		if got := w.free(c.n, 24*time.Hour); !got.Equal(c.want) {
-			t.Errorf("%d in a day: %s, want %s", c.n, got, c.want)
+		if got := w.free(c.n, c.more, aDay); !got.Equal(c.want) {
+			t.Errorf("%d more of %d in a day: %s, want %s", c.more, c.n, got, c.want)
 		}
+	}
+	if got := (window{}).free(1, 2, aDay); !got.IsZero() {
+		t.Errorf("more than ever: %s", got)
 	}
 	if got := w.within(time.Hour, at.Add(150*time.Minute)); len(got) != 1 {
 		t.Errorf("%d within the hour, want 1", len(got))

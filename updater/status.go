@@ -119,7 +119,7 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 // situation says what a service does and why; of several truths the one that
 // concerns the user most.
 func (e *Engine) situation(now time.Time, s *service) (state State, reason, next string) {
-	req, due := s.due()
+	req, due := e.due(s)
 	at := e.earliest(s, req)
 	if at.After(now) {
 		next = at.UTC().Format(time.RFC3339)
@@ -137,6 +137,12 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 		return Waiting, s.hold.why + "; it tries again by itself", next
 	case due && at.After(now) && s.replaces(req) && s.flaps > 1:
 		return Waiting, "the address keeps changing; the newest is sent after a pause", next
+	case due && e.ledger.hostFree(s, req.Hosts[0], 1).After(now):
+		return Waiting, fmt.Sprintf("%s allows %d changes of a name in 24 hours, and %s has had them; the newest address is sent when the next is allowed", s.Title, s.Limits.PerDay, req.Hosts[0]), next
+	case due && s.Limits.PerHour > 0 && e.ledger.free(s).After(now):
+		return Waiting, fmt.Sprintf("%s allows %d requests in an hour, and this router has made them; the newest address is sent when the next is allowed", s.Title, s.Limits.PerHour), next
+	case due && s.Limits.Floor > 0 && e.ledger.free(s).After(now):
+		return Waiting, fmt.Sprintf("%s wants %d minutes between two requests; the newest address is sent then", s.Title, int(s.Limits.Floor.Minutes())), next
 	case due && at.After(now):
 		return Waiting, "the last request left a moment ago; the next one follows", next
 	case due && e.stopped:
