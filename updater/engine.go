@@ -66,6 +66,7 @@ type Plan struct {
 	Jobs   []Job
 	Cancel []string  // services whose request in flight is of no more use
 	Wake   time.Time // when to step again if nothing else happens; zero for never
+	Permit Permit    // for Reserve
 }
 
 // Job is a request for the provider of a service.
@@ -128,6 +129,7 @@ func NewEngine(records map[string]persist.Record, lastSeen time.Time, seed uint6
 // Step takes in one event and says what to do.
 func (e *Engine) Step(now time.Time, ev Event) Plan {
 	e.dirty = map[string]bool{}
+	var permit Permit
 	switch ev := ev.(type) {
 	case Configure:
 		e.configure(now, ev.Services)
@@ -139,11 +141,15 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 		e.poke(now, ev.Services)
 	case Resume:
 		e.resume(ev.Service)
+	case Reserve:
+		permit = e.reserve(now, ev)
 	case Stop:
 		e.stopped = true
 	case Tick:
 	}
-	return e.plan(now)
+	p := e.plan(now)
+	p.Permit = permit
+	return p
 }
 
 func (e *Engine) configure(now time.Time, services []Service) {

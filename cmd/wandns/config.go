@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -145,9 +146,10 @@ func readSmall(file string) (text string, open bool, err error) {
 	return string(b), info.Mode().Perm()&0o077 != 0, nil
 }
 
-// account is the service as the updater takes it.
-func (c serviceConfig) account(agent updater.Agent) updater.Account {
-	secrets := c.secrets()
+// account is the service as the updater takes it. More secrets are those that
+// the configuration does not hold.
+func (c serviceConfig) account(agent updater.Agent, more ...string) updater.Account {
+	secrets := c.secrets(more...)
 	client := updater.NewClient(updater.ClientConfig{CAFile: c.CAFile, Secrets: secrets})
 	a := updater.Account{
 		Service: updater.Service{
@@ -199,18 +201,22 @@ func digest(settings map[string]string) string {
 
 // secrets are the service's secrets in every form in which a server or a
 // message may repeat them, the longest first.
-func (c serviceConfig) secrets() []string {
+func (c serviceConfig) secrets(more ...string) []string {
 	user := ""
 	for _, f := range c.Spec.Fields {
 		if f.Identity {
 			user = c.Values[f.Name]
 		}
+		if f.Secret {
+			more = append(more, c.Values[f.Name])
+		}
 	}
 	var list []string
-	for _, f := range c.Spec.Fields {
-		if v := c.Values[f.Name]; f.Secret && v != "" {
+	for _, v := range more {
+		if v != "" {
+			asJSON, _ := json.Marshal(v) // a string always can be
 			list = append(list, v, base64.StdEncoding.EncodeToString([]byte(user+":"+v)),
-				url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v), strings.Trim(strconv.Quote(v), `"`))
+				url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v), strings.Trim(strconv.Quote(v), `"`), strings.Trim(string(asJSON), `"`))
 		}
 	}
 	slices.SortFunc(list, func(a, b string) int { return len(b) - len(a) })
