@@ -65,7 +65,9 @@ type ClientInfo struct {
 // Presence takes names off the network and back.
 type Presence interface {
 	Offline(ctx context.Context, hosts []string) (answer string, err error)
-	Online(ctx context.Context, hosts []string) (answer string, err error)
+	// Online publishes the request's addresses again, or, if there is none,
+	// that from which the request comes.
+	Online(ctx context.Context, req Request) (answer string, err error)
 }
 
 // Keys manages the keys with which names are updated.

@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,6 +105,8 @@ func sameServer(req *http.Request, via []*http.Request) error {
 	switch {
 	case len(via) > maxRedirects:
 		return errRedirect{"it redirects in a circle"}
+	case req.Method != via[0].Method: // the request would be lost, and the page's 200 taken for its success
+		return errRedirect{"it redirects to a page, perhaps a login page of the network"}
 	case req.URL.Scheme != first.Scheme && req.URL.Scheme != "https":
 		return errRedirect{"it redirects to an unencrypted page"}
 	case req.URL.Hostname() != first.Hostname() || req.URL.Scheme == first.Scheme && req.URL.Port() != first.Port():
@@ -123,6 +126,16 @@ type Answer struct {
 // Excerpt makes a part of the answer fit for a message: without secrets,
 // printable and short.
 func (a Answer) Excerpt(s string) string { return Excerpt(redact(s, a.secrets)) }
+
+// Hide strikes more secrets out of every later excerpt.
+func (a Answer) Hide(secrets ...string) Answer {
+	a.secrets = slices.Clone(a.secrets)
+	for _, s := range secrets {
+		a.secrets = append(a.secrets, s, url.QueryEscape(s))
+	}
+	slices.SortStableFunc(a.secrets, func(a, b string) int { return len(b) - len(a) })
+	return a
+}
 
 // Do makes a request. An error is always a *Fault, and says nothing of the
 // URL but its host.

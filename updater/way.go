@@ -41,7 +41,8 @@ type wayKey struct{}
 // By makes the requests of a context leave by a way.
 func By(ctx context.Context, w Way) context.Context { return context.WithValue(ctx, wayKey{}, w) }
 
-func wayOf(ctx context.Context) Way {
+// WayOf returns the way by which a context's requests leave.
+func WayOf(ctx context.Context) Way {
 	w, _ := ctx.Value(wayKey{}).(Way)
 	return w
 }
@@ -81,7 +82,7 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 // byWay restricts connections to the family of their way.
 func byWay(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		return dial(ctx, network+[...]string{OnlyIPv4: "4", OnlyIPv6: "6"}[wayOf(ctx).Only], address)
+		return dial(ctx, network+[...]string{OnlyIPv4: "4", OnlyIPv6: "6"}[WayOf(ctx).Only], address)
 	}
 }
 
@@ -89,7 +90,7 @@ func byWay(dial dialFunc) dialFunc {
 // Linux 5.7), source, and mark. A loopback server is reached as ever.
 func takeWay(mwan3 string) func(ctx context.Context, network, address string, c syscall.RawConn) error {
 	return func(ctx context.Context, _, address string, c syscall.RawConn) error {
-		w := wayOf(ctx)
+		w := WayOf(ctx)
 		to, err := netip.ParseAddrPort(address)
 		if w.Device == "" || err == nil && to.Addr().Unmap().IsLoopback() {
 			return nil
