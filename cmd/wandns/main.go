@@ -101,7 +101,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprintf(w, "wandns %s keeps DNS names pointing at a router whose address changes.\n\nUsage: wandns COMMAND [--config FILE] ...\n\n", version)
 	for _, v := range verbs() {
-		fmt.Fprintf(w, "  %-22s %s\n", strings.TrimSpace(v.name+" "+v.args), v.help)
+		fmt.Fprintf(w, "  %-28s %s\n", strings.TrimSpace(v.name+" "+v.args), v.help)
 	}
 	fmt.Fprintf(w, "\nThe configuration is %s unless --config names another file.\nwandns COMMAND --help tells more about it.\n", defaultConfig)
 }

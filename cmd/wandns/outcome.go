@@ -12,7 +12,7 @@ import (
 // outcome is what an action found or did. It becomes a table, or one JSON
 // object.
 type outcome struct {
-	did    string // a sentence for people
+	did    string // a sentence for people, in place of the facts
 	answer string // the provider's own words
 	facts  []fact
 	name   string   // of the rows, in JSON
@@ -54,8 +54,11 @@ func (e *errand) show(o outcome) error {
 	}
 	t := newTable(e.cli)
 	for _, f := range o.facts {
-		fmt.Fprintf(t, "%s\t%s\n", f.name, people(e.cell(f.value)))
+		if o.did == "" {
+			fmt.Fprintf(t, "%s\t%s\n", f.name, people(e.cell(f.value)))
+		}
 	}
+	t.Flush()
 	if len(o.rows) > 0 {
 		fmt.Fprintln(t, strings.ToUpper(strings.Join(o.cols, "\t")))
 	} else if o.name != "" {

@@ -18,6 +18,9 @@ const shortly = 15 * time.Second
 // requests do. Every request of a verb passes here before it leaves: it is
 // allowed and counted, waits a moment, or is a *updater.Fault.
 func (e *errand) reserve(ctx context.Context, hosts []string) error {
+	if e.cfg == nil {
+		return nil // no daemon has sent anything for this account
+	}
 	ev := updater.Reserve{Service: e.service.Name, Hosts: hosts, Changes: min(len(hosts), 1)}
 	last := time.Now().Add(shortly)
 	for {

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
 
 	"wandns/updater"
+	"wandns/wan"
 )
 
 func hostVerb() accountVerb {
 	return accountVerb{
 		name: "host", help: "connect names to this router, or disconnect them",
+		more: "The daemon connects the names in hostnames by itself, also those that were detached, when the\nWAN's address changes.",
 		actions: []action{
 			{
 				name: "list", help: "show the names that are connected, and their addresses",
@@ -51,9 +54,10 @@ func hostTable(hosts []updater.Published) outcome {
 func clientVerb() accountVerb {
 	return accountVerb{
 		name: "client", help: "register this router at the provider",
+		more: "The daemon registers the router by itself, also one that was deleted, when the WAN's address\nchanges.",
 		actions: []action{
 			{
-				name: "create", help: "register this router, which the daemon does by itself as well",
+				name: "create", help: "register this router",
 				ability: with(func(ctx context.Context, p updater.Clients, _ *errand) (outcome, error) {
 					return outcome{did: "this router is registered"}, p.CreateClient(ctx)
 				}),
@@ -86,9 +90,10 @@ func presenceVerb() accountVerb {
 	all := func(e *errand) []string { return e.service.Hosts }
 	return accountVerb{
 		name: "presence", help: "take a service's names off the network, or back",
+		more: "The daemon brings names back that are offline when the WAN's address changes, unless the\nservice is switched off (enabled = false).",
 		actions: []action{
 			{
-				name: "offline", touches: all, help: "show what the provider shows for names that are offline, until the WAN's address changes",
+				name: "offline", touches: all, help: "let the names point to what the provider has for names that are offline",
 				ability: with(func(ctx context.Context, p updater.Presence, e *errand) (outcome, error) {
 					answer, err := p.Offline(ctx, e.service.Hosts)
 					o := presenceOutcome(e, "offline", answer)
@@ -100,10 +105,10 @@ func presenceVerb() accountVerb {
 				}),
 			},
 			{
-				name: "online", touches: all, help: "end offline",
+				name: "online", touches: all, help: "end offline and publish the WAN's address", fits: findAddress,
 				ability: with(func(ctx context.Context, p updater.Presence, e *errand) (outcome, error) {
-					answer, err := p.Online(ctx, e.service.Hosts)
-					return presenceOutcome(e, "online", answer), err
+					answer, err := p.Online(ctx, e.request)
+					return presenceOutcome(e, "online with "+e.request.Addrs(" and "), answer), err
 				}),
 			},
 		},
@@ -111,9 +116,35 @@ func presenceVerb() accountVerb {
 }
 
 func presenceOutcome(e *errand, state, answer string) outcome {
-	o := outcome{did: strings.Join(e.service.Hosts, ", ") + ": " + state, answer: answer, name: "hosts", cols: []string{"hostname", "presence"}}
-	for _, h := range e.service.Hosts {
-		o.rows = append(o.rows, []any{h, state})
+	names := strings.Join(e.service.Hosts, ", ")
+	return outcome{did: names + ": " + state, answer: answer, facts: []fact{{"hostnames", names}, {"presence", state}}}
+}
+
+// findAddress looks up what the daemon would publish now.
+func findAddress(e *errand) error {
+	s, err := lookOnce(context.Background())
+	if err != nil {
+		return err
 	}
-	return o
+	e.request = updater.Request{Hosts: e.service.Hosts}
+	p := e.service.Policy
+	p.Keep = published(e.cfg.RunDir, e.service.Name)
+	why := ""
+	for _, f := range wan.Families() {
+		if !e.service.Families[f] || f == wan.IPv6 && e.service.Spec.IPv4Only {
+			continue
+		}
+		switch c := wan.Choose(s, f, p); {
+		case !c.Addr.IsValid():
+			why = cmp.Or(why, c.Reason)
+		case f == wan.IPv4:
+			e.request.V4 = c.Addr
+		default:
+			e.request.V6 = c.Addr
+		}
+	}
+	if !e.request.V4.IsValid() && !e.request.V6.IsValid() {
+		return fmt.Errorf("nothing was sent, since there is no address to go online with: %s", why)
+	}
+	return nil
 }

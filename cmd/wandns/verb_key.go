@@ -12,9 +12,12 @@ import (
 func keyVerb() accountVerb {
 	return accountVerb{
 		name: "key", help: "manage the keys with which names are updated",
+		more: "Where the account's own password is needed, it is asked for without echo and not kept. Without a\n" +
+			"terminal, user name and password are the first two lines of standard input, or the password\n" +
+			"alone with --user. The provider's name may then stand for SERVICE, to make the first key.",
 		options: func(flags *flag.FlagSet, w *wish) {
 			flags.BoolVar(&w.showSecrets, "show-secrets", false, "print the keys themselves, not ***")
-			flags.StringVar(&w.user, "user", "", "account's user `NAME`, where the password is asked for; without it, it is asked for too")
+			flags.StringVar(&w.user, "user", "", "the account's user `NAME`, where it is needed")
 		},
 		actions: []action{
 			{
@@ -81,8 +84,9 @@ func withKeys(do func(context.Context, updater.Keys, *errand) (outcome, error)) 
 		return do(ctx, p.SignIn(e.username, e.password), e)
 	})
 	return ability{
-		func(p updater.Provider) bool { return own.in(p) || asked.in(p) },
-		func(ctx context.Context, e *errand) (outcome, error) {
+		in:   func(p updater.Provider) bool { return own.in(p) || asked.in(p) },
+		asks: func(p updater.Provider) bool { return !own.in(p) && asked.in(p) },
+		do: func(ctx context.Context, e *errand) (outcome, error) {
 			if own.in(e.provider) {
 				return own.do(ctx, e)
 			}

@@ -15,6 +15,7 @@ func recordVerb() accountVerb {
 	one := func(e *errand) []string { host, _ := e.known(e.arg(0)); return []string{host} }
 	return accountVerb{
 		name: "record", help: "write or delete a single DNS record",
+		more: "The daemon does not notice what is written here: an address of a name in hostnames stays\nuntil the WAN's address changes.",
 		options: func(flags *flag.FlagSet, w *wish) {
 			flags.IntVar(&w.preference, "preference", -1, "preference `N` of an MX record")
 			flags.StringVar(&w.replace, "replace", "", "overwrite the MX record with the value `OLD`")
