@@ -160,13 +160,13 @@ func verdictOf(k updater.Kind) int {
 	}
 }
 
-// known is a name as the service's hostnames have it, where one of the two may
-// be the label alone, and whether the daemon keeps an address for it.
+// known is a name as the service's hostnames have it, of which it may be the
+// label alone, and whether the daemon keeps an address for it.
 func (e *errand) known(name string) (host string, kept bool) {
 	name = strings.ToLower(name)
 	for _, h := range e.service.Hosts {
 		own := strings.ToLower(h)
-		if own == name || strings.HasPrefix(own, name+".") || strings.HasPrefix(name, own+".") {
+		if own == name || strings.HasPrefix(own, name+".") {
 			return h, e.service.Enabled
 		}
 	}

@@ -102,10 +102,10 @@ func (e *errand) showJSON(o outcome) error {
 	return enc.Encode(object)
 }
 
-// cell is a value as it may be shown: a string or a bool.
+// cell is a value as it may be shown: a string, a bool, or names.
 func (e *errand) cell(v any) any {
 	switch v := v.(type) {
-	case bool:
+	case bool, []string:
 		return v
 	case hidden:
 		if e.showSecrets || v == "" {

@@ -434,3 +434,16 @@ func TestAbilitiesAreFoundByAssertion(t *testing.T) {
 		t.Errorf("abilities = %q", got)
 	}
 }
+
+func TestHelpExplainsEveryAction(t *testing.T) {
+	for _, v := range accountVerbs() {
+		_, out, _ := typed(v.name, "--help")
+		for _, a := range v.actions {
+			for _, want := range []string{"\n  " + strings.TrimSpace(a.name+" "+a.args) + "\n", a.help, a.offer(), strings.TrimSpace("wandns " + v.name + " home " + a.name + " " + a.example)} {
+				if !strings.Contains(out, want) {
+					t.Errorf("wandns %s --help does not say %q", v.name, want)
+				}
+			}
+		}
+	}
+}

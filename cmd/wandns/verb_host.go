@@ -108,7 +108,10 @@ func presenceVerb() accountVerb {
 				name: "online", touches: all, help: "end offline and publish the WAN's address", fits: findAddress,
 				ability: with(func(ctx context.Context, p updater.Presence, e *errand) (outcome, error) {
 					answer, err := p.Online(ctx, e.request)
-					return presenceOutcome(e, "online with "+e.request.Addrs(" and "), answer), err
+					o := presenceOutcome(e, "online", answer)
+					o.did += " with " + e.request.Addrs(" and ")
+					o.facts = append(o.facts, fact{"ipv4", e.request.V4}, fact{"ipv6", e.request.V6})
+					return o, err
 				}),
 			},
 		},
@@ -116,8 +119,10 @@ func presenceVerb() accountVerb {
 }
 
 func presenceOutcome(e *errand, state, answer string) outcome {
-	names := strings.Join(e.service.Hosts, ", ")
-	return outcome{did: names + ": " + state, answer: answer, facts: []fact{{"hostnames", names}, {"presence", state}}}
+	return outcome{
+		did: strings.Join(e.service.Hosts, ", ") + ": " + state, answer: answer,
+		facts: []fact{{"hostnames", e.service.Hosts}, {"presence", state}},
+	}
 }
 
 // findAddress looks up what the daemon would publish now.
