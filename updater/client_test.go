@@ -100,6 +100,27 @@ func TestRedirectToPlainTextIsRefused(t *testing.T) {
 	}
 }
 
+func TestHideLeavesTheClientAlone(t *testing.T) {
+	s := server(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "a new secret+word, "+canary) })
+	client := updater.NewClient(updater.ClientConfig{Secrets: []string{canary}})
+	for range 2 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.Excerpt(a.Body); got != "a new secret+word, ***" {
+			t.Errorf("excerpt: %s", got)
+		}
+		if got := a.Hide("secret", "", "secret word").Excerpt(a.Body + " secret"); got != "a new ***, *** ***" {
+			t.Errorf("with more secrets: %s", got)
+		}
+	}
+}
+
 func authority(t *testing.T, s *httptest.Server) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ca.pem")

@@ -80,10 +80,13 @@ type Spec struct {
 	// CheckHost explains what is wrong with a name, in the words of a
 	// configuration error; it returns "" for a good one.
 	CheckHost func(host string) string
+	// DNSName, if set, returns the DNS name of a host that may be called by
+	// less than that in the configuration.
+	DNSName func(host string) string
 	// CheckValues, if set, explains what is wrong with the fields together
 	// and with the names under them: the key to blame and why, or "".
 	CheckValues func(values map[string]string, hosts []string) (key, why string)
-	New       func(Settings) Provider
+	New         func(Settings) Provider
 }
 
 // Field is a provider's own configuration key.

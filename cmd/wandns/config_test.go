@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -475,6 +476,7 @@ func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
 		{"server", `"https://127.0.0.1:8443"`, true, true},
 		{"username", `"user2"`, true, true},
 		{"password", `"secret2"`, false, true},
+		{"myipv6", `"true"`, false, true},
 	}
 	// There is no other provider yet that takes the same keys, and ipv6_lan is
 	// nothing without a host.
@@ -501,11 +503,51 @@ func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
 			t.Errorf("say here whether a change of %s matters", k.name)
 		}
 	}
+	for _, tt := range []struct {
+		provider, host, key, value string
+		account                    bool // is it another one
+	}{
+		{"freedns.io", "foo", "plan", "premium", false},
+		{"sonic", "a.example.com", "userid", "2", true},
+		{"sonic", "a.example.com", "apikey", "another", true},
+		{"sonic", "a.example.com", "ttl", "60", false},
+	} {
+		tried[tt.key] = true
+		spec, _ := providers.Find(tt.provider)
+		keys := map[string]string{"name": `"home"`, "provider": strconv.Quote(tt.provider), "hostnames": strconv.Quote(tt.host)}
+		for _, f := range spec.Fields {
+			if f.Name != tt.key || f.Identity {
+				keys[f.Name] = strconv.Quote(f.Example)
+			}
+		}
+		before := of(t, keys)
+		keys[tt.key] = strconv.Quote(tt.value)
+		if after := of(t, keys); after.Config == before.Config || (after.Account != before.Account) != tt.account {
+			t.Errorf("%s's %s: %+v, then %+v", tt.provider, tt.key, before.Service, after.Service)
+		}
+	}
 	for _, spec := range providers.All() {
 		for _, f := range spec.Fields {
 			if !tried[f.Name] {
 				t.Errorf("say here whether a change of %s's %s matters", spec.Name, f.Name)
 			}
+		}
+	}
+}
+
+func TestAHostIsKnownByItsNameInTheDNS(t *testing.T) {
+	const freedns = "[[service]]\nname = 'home'\nprovider = 'freedns.io'\nusername = 'u'\npassword = 'p'\nhostnames = "
+	if got := mustLoad(t, freedns+"['Foo', 'bar.freedns.io']").Services[0].Hosts; !slices.Equal(got, []string{"foo.freedns.io", "bar.freedns.io"}) {
+		t.Errorf("hostnames = %q", got)
+	}
+	for hosts, want := range map[string]string{
+		"['foo', 'foo.freedns.io']": `line 6, service "home", hostnames: holds "foo.freedns.io" twice`,
+		"['foo.freedns.io', 'foo']": `line 6, service "home", hostnames: holds "foo.freedns.io" twice`,
+		"['foo', 'foo']":            `line 6, service "home", hostnames: holds "foo" twice`,
+		"['foo.example.com']":       `line 6, service "home", hostnames: "foo.example.com" is not below freedns.io, where all its names are; write foo or foo.freedns.io`,
+	} {
+		if got := mistakesIn(t, freedns+hosts); got != want {
+			t.Errorf("%s: %s\nwant: %s", hosts, got, want)
 		}
 	}
 }

@@ -119,6 +119,21 @@ func (v *validator) checkHosts(s section, c serviceConfig) {
 			v.wrong("%q %s", h, why)
 		}
 	}
+	v.dnsNames(c)
+}
+
+// dnsNames replaces what a provider calls its hosts by their names in the DNS.
+func (v *validator) dnsNames(c serviceConfig) {
+	if c.Spec.DNSName == nil {
+		return
+	}
+	given := slices.Clone(c.Hosts)
+	for i, h := range given {
+		c.Hosts[i] = c.Spec.DNSName(h)
+		if j := slices.Index(c.Hosts[:i], c.Hosts[i]); j >= 0 && given[j] != h {
+			v.wrong("holds %q twice", c.Hosts[i])
+		}
+	}
 }
 
 func (v *validator) source() {

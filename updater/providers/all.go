@@ -4,7 +4,11 @@ import "wandns/updater"
 
 // All returns every provider's description, by name.
 func All() []updater.Spec {
-	return []updater.Spec{noip()}
+	return []updater.Spec{
+		freeDNS(),
+		noip(),
+		sonic(),
+	}
 }
 
 // Find returns the description of the provider with this name.

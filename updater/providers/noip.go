@@ -1,14 +1,15 @@
 package providers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"wandns/updater"
 )
@@ -16,12 +17,17 @@ import (
 // No-IP's update protocol, as documented at noip.com/integrate (request,
 // response) and developer.noip.com.
 
+const (
+	noIPServer = "https://dynupdate.no-ip.com"
+	noIPHosts  = 20 // in a request
+)
+
 func noip() updater.Spec {
 	return updater.Spec{
 		Name:   "noip",
 		Title:  "No-IP",
 		URL:    "https://www.noip.com",
-		Server: "https://dynupdate.no-ip.com",
+		Server: noIPServer,
 		Fields: []updater.Field{
 			{
 				Name: "username", Required: true, Identity: true, Check: checkBasicUser,
@@ -32,12 +38,14 @@ func noip() updater.Spec {
 				Name: "password", Required: true, Secret: true, Check: checkBasicText,
 				Help: "password of the account, group or DDNS key", Example: "secret",
 			},
+			{
+				Name: "myipv6", Check: oneOf("true", "false"), Example: "true",
+				Help: "choice to send the IPv6 address as a parameter of its own beside the IPv4 one; false if left out",
+			},
 		},
-		Limits:    updater.Limits{HostsPerRequest: 20},
+		Limits:    updater.Limits{HostsPerRequest: noIPHosts},
 		CheckHost: checkNoIPHost,
-		New: func(s updater.Settings) updater.Provider {
-			return &noIP{s, s.Server + "/nic/update"}
-		},
+		New:       newNoIP,
 	}
 }
 
@@ -59,47 +67,116 @@ func checkBasicText(v string) string {
 // checkNoIPHost accepts names of hosts and of groups: what cannot be either
 // would only be taken apart at the comma or refused.
 func checkNoIPHost(h string) string {
-	const complaint = "is neither a host name nor the name of a group"
-	switch {
-	case len(h) > 253:
-		return complaint
-	case strings.ContainsFunc(h, func(r rune) bool { return r > unicode.MaxASCII }):
-		return complaint + "; write other letters in their xn-- form"
-	}
-	for label := range strings.SplitSeq(h, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || strings.ContainsFunc(label, func(r rune) bool {
-			return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-		}) {
-			return complaint
-		}
-	}
-	return ""
+	return checkName(h, "is neither a host name nor the name of a group")
 }
 
-type noIP struct {
-	updater.Settings
-	url string
+type noIP struct{ wire }
+
+var (
+	_ updater.Presence      = (*noIP)(nil)
+	_ updater.AddressProber = (*noIP)(nil)
+)
+
+func newNoIP(s updater.Settings) updater.Provider {
+	return &noIP{wire{Settings: s, title: "No-IP", sign: func(r *http.Request) {
+		r.SetBasicAuth(s.Values["username"], s.Values["password"])
+	}}}
 }
 
-var _ updater.Provider = (*noIP)(nil)
-
-// Update publishes for all names with one request.
+// Update publishes for all names with one request. An IPv6 address on its own
+// goes into myip whatever myipv6 says: without myip, No-IP would take the
+// connection's address, and that is an IPv4 one.
 func (n *noIP) Update(ctx context.Context, req updater.Request) ([]updater.Result, error) {
-	q := url.Values{"hostname": {strings.Join(req.Hosts, ",")}, "myip": {req.Addrs(",")}}
-	// Both are legal in a query (RFC 3986, section 3.4), and No-IP's own
-	// examples leave commas as they are.
-	raw := n.url + "?" + strings.NewReplacer("%2C", ",", "%3A", ":").Replace(q.Encode())
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, raw, nil)
-	if err != nil {
-		return nil, &updater.Fault{Kind: updater.Blocked, Detail: "the address of the server cannot be used", Next: "correct server"}
+	q := url.Values{"myip": {req.Addrs(",")}}
+	if n.Values["myipv6"] == "true" && req.V4.IsValid() && req.V6.IsValid() {
+		q = url.Values{"myip": {req.V4.String()}, "myipv6": {req.V6.String()}}
 	}
-	r.SetBasicAuth(n.Values["username"], n.Values["password"])
-	r.Header.Set("User-Agent", agent(n.Agent))
-	answer, err := n.Client.Do(r)
+	r, err := n.update(ctx, req.Hosts, q)
 	if err != nil {
 		return nil, err
 	}
-	return readNoIP(req, answer)
+	return readNoIP(req, r.Answer)
+}
+
+func (n *noIP) update(ctx context.Context, hosts []string, q url.Values) (reply, error) {
+	q.Set("hostname", strings.Join(hosts, ","))
+	// Both are legal in a query (RFC 3986, section 3.4), and No-IP's own
+	// examples leave commas as they are.
+	return n.ask(ctx, http.MethodGet, "/nic/update?"+strings.NewReplacer("%2C", ",", "%3A", ":").Replace(q.Encode()), nil)
+}
+
+// Offline makes names show what their owner chose for that at No-IP. Any
+// update ends it.
+func (n *noIP) Offline(ctx context.Context, hosts []string) (string, error) {
+	return presence(hosts, func(some []string) ([]updater.Result, error) {
+		r, err := n.update(ctx, some, url.Values{"offline": {"YES"}})
+		if err != nil {
+			return nil, err
+		}
+		return readNoIPPresence(some, r.Answer)
+	})
+}
+
+// Online is an update like any other.
+func (n *noIP) Online(ctx context.Context, req updater.Request) (string, error) {
+	return presence(req.Hosts, func(some []string) ([]updater.Result, error) {
+		if req.V4.IsValid() || req.V6.IsValid() {
+			req.Hosts = some
+			results, err := n.Update(ctx, req)
+			for i, r := range results {
+				if r.Fault == nil && (r.V4 != req.V4 || r.V6 != req.V6) {
+					results[i].Fault = unsure(r)
+				}
+			}
+			return results, err
+		}
+		r, err := n.update(ctx, some, url.Values{})
+		if err != nil {
+			return nil, err
+		}
+		return readNoIPPresence(some, r.Answer)
+	})
+}
+
+// presence asks for as many names at a time as No-IP takes, and tells what it
+// said of each; the first fault is the error.
+func presence(hosts []string, ask func([]string) ([]updater.Result, error)) (string, error) {
+	var said []string
+	var fault error
+	for some := range slices.Chunk(hosts, noIPHosts) {
+		results, err := ask(some)
+		for _, r := range results {
+			if r.Answer != "" {
+				said = append(said, r.Host+": "+r.Answer)
+			}
+			if r.Fault != nil && fault == nil {
+				fault = r.Fault
+			}
+		}
+		if err != nil {
+			return strings.Join(said, "\n"), cmp.Or(fault, err)
+		}
+	}
+	return strings.Join(said, "\n"), fault
+}
+
+// MyIP asks No-IP's detection service, which knows no names and no passwords.
+// A server of the user's own answers at its root.
+func (n *noIP) MyIP(ctx context.Context) (netip.Addr, error) {
+	w := n.wire
+	w.sign = nil
+	switch {
+	case w.Server != noIPServer:
+	case updater.WayOf(ctx).Only == updater.OnlyIPv6:
+		w.Server = "http://ip1.dynupdate6.no-ip.com"
+	default:
+		w.Server = "http://ip1.dynupdate.no-ip.com"
+	}
+	r, err := w.ask(ctx, http.MethodGet, "/", nil)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return w.seen(ctx, r.Body, r)
 }
 
 // agent is No-IP's form for devices:
@@ -146,24 +223,10 @@ func noIPVerdict(word string) (f updater.Fault, account bool) {
 // services of this kind set as they please; only a success that does not name
 // the address needs both.
 func readNoIP(req updater.Request, a updater.Answer) ([]updater.Result, error) {
-	var lines []string
-	for line := range strings.Lines(a.Body) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
-	}
 	understood := false
 	var results []updater.Result
-	for i, host := range req.Hosts {
-		line := ""
-		if i < len(lines) {
-			line = lines[i]
-		} else if len(lines) > 0 {
-			if last := lines[len(lines)-1]; saidForAll(last) {
-				line = last
-			}
-		}
-		r := readNoIPLine(req, a, host, line)
+	for i, line := range noIPLines(a.Body, len(req.Hosts)) {
+		r := readNoIPLine(req, a, req.Hosts[i], line)
 		understood = understood || r.V4.IsValid() || r.V6.IsValid() || r.Fault != nil
 		results = append(results, r)
 	}
@@ -171,6 +234,61 @@ func readNoIP(req updater.Request, a updater.Answer) ([]updater.Result, error) {
 		return nil, unknownAnswer("No-IP", a)
 	}
 	return results, nil
+}
+
+// noIPLines returns the line for each of n names. What concerns the account may
+// be said once, for all that are left.
+func noIPLines(body string, n int) []string {
+	var lines []string
+	for line := range strings.Lines(body) {
+		if line = strings.TrimSpace(line); line != "" && len(lines) < n {
+			lines = append(lines, line)
+		}
+	}
+	rest := ""
+	if len(lines) > 0 && saidForAll(lines[len(lines)-1]) {
+		rest = lines[len(lines)-1]
+	}
+	for len(lines) < n {
+		lines = append(lines, rest)
+	}
+	return lines
+}
+
+// readNoIPPresence reads the answer to a request that names no address.
+func readNoIPPresence(hosts []string, a updater.Answer) ([]updater.Result, error) {
+	understood := false
+	var results []updater.Result
+	for i, line := range noIPLines(a.Body, len(hosts)) {
+		r := updater.Result{Host: hosts[i], Answer: a.Excerpt(line)}
+		word := firstWord(line)
+		f, _ := noIPVerdict(word)
+		switch {
+		case word == "!donator":
+			f = updater.Fault{
+				Kind: updater.Refused, Next: "upgrade the account, or do without",
+				Detail: hosts[i] + " stays as it is: only Enhanced and No-IP Plus accounts can be offline (!donator)",
+			}
+		case f.Kind == updater.Refused:
+			f.Detail = hosts[i] + " " + f.Detail
+		case f.Kind == 0 && (word != "good" && word != "nochg" || a.Status/100 != 2 || strings.Contains(line, "127.0.0.1")):
+			f = *unsure(r)
+		default:
+		}
+		understood = understood || f.Kind != updater.Unconfirmed
+		if f.Kind != 0 {
+			r.Fault = &f
+		}
+		results = append(results, r)
+	}
+	if !understood {
+		return nil, unknownAnswer("No-IP", a)
+	}
+	return results, nil
+}
+
+func unsure(r updater.Result) *updater.Fault {
+	return &updater.Fault{Kind: updater.Unconfirmed, Detail: fmt.Sprintf("No-IP did not confirm what was asked for %s (it said %q)", r.Host, r.Answer)}
 }
 
 func saidForAll(line string) bool {

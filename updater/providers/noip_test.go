@@ -1,7 +1,11 @@
 package providers
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -186,6 +190,148 @@ func TestNoIPAnswers(t *testing.T) {
 	}
 }
 
+func noIPAt(url, myipv6 string) *noIP {
+	return noip().New(settings(url, map[string]string{"username": "user@example.com", "password": canary, "myipv6": myipv6})).(*noIP)
+}
+
+func TestNoIPv6Parameter(t *testing.T) {
+	for _, c := range []struct {
+		option string
+		req    updater.Request
+		want   string
+	}{
+		{"true", updater.Request{V4: v4, V6: v6}, "&myip=84.0.0.2&myipv6=2a00:1:2:3::1"},
+		{"true", updater.Request{V4: v4}, "&myip=84.0.0.2"},
+		{"true", updater.Request{V6: v6}, "&myip=2a00:1:2:3::1"},
+		{"false", updater.Request{V4: v4, V6: v6}, "&myip=84.0.0.2,2a00:1:2:3::1"},
+	} {
+		sc := serve(t, line{200, "good 84.0.0.2,2a00:1:2:3::1", nil})
+		c.req.Hosts = []string{"all.ddnskey.com"}
+		results, err := noIPAt(sc.url, c.option).Update(t.Context(), c.req)
+		if err != nil || results[0].Fault != nil || results[0].V4 != c.req.V4 || results[0].V6 != c.req.V6 {
+			t.Errorf("%+v: %+v, %v", c.req, results, err)
+		}
+		if got := sc.sent[0].uri; got != "/nic/update?hostname=all.ddnskey.com"+c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}
+
+func TestNoIPPresence(t *testing.T) {
+	const offline, online = "/nic/update?hostname=a.example.com,group1&offline=YES", "/nic/update?hostname=a.example.com,group1"
+	for _, c := range []struct {
+		name   string
+		req    *updater.Request // nil to go offline
+		status int
+		body   string
+		uri    string
+		answer string
+		kind   updater.Kind
+		says   string
+	}{
+		{"offline", nil, 200, "good 0.0.0.0\r\nnochg\r\n", offline, "a.example.com: good 0.0.0.0\ngroup1: nochg", 0, ""},
+		{"online", &updater.Request{V4: v4}, 200, "good 84.0.0.2\nnochg 84.0.0.2", online + "&myip=84.0.0.2", "a.example.com: good 84.0.0.2\ngroup1: nochg 84.0.0.2", 0, ""},
+		{"online by the connection", &updater.Request{}, 200, "good 84.0.0.9\ngood 84.0.0.9", online, "a.example.com: good 84.0.0.9\ngroup1: good 84.0.0.9", 0, ""},
+		{"online with another address", &updater.Request{V4: v4}, 200, "good 84.0.0.2\ngood 9.9.9.9", online + "&myip=84.0.0.2", "a.example.com: good 84.0.0.2\ngroup1: good 9.9.9.9", updater.Unconfirmed, "9.9.9.9"},
+		{"online, one word strange", &updater.Request{V4: v4}, 200, "good 84.0.0.2\nwhat?", online + "&myip=84.0.0.2", "a.example.com: good 84.0.0.2\ngroup1: what?", updater.Unconfirmed, `group1 (it said "what?")`},
+		{"plan", nil, 200, "!donator", offline, "a.example.com: !donator\ngroup1: !donator", updater.Refused, "a.example.com stays as it is: only Enhanced and No-IP Plus accounts can be offline (!donator); upgrade"},
+		{"half", nil, 200, "good\nnohost", offline, "a.example.com: good\ngroup1: nohost", updater.Refused, "group1 is not a host or group"},
+		{"one line", nil, 200, "good", offline, "a.example.com: good", updater.Unconfirmed, "group1"},
+		{"ignored", nil, 200, "good 127.0.0.1\ngood", offline, "a.example.com: good 127.0.0.1\ngroup1: good", updater.Unconfirmed, "a.example.com"},
+		{"login", nil, 401, "badauth", offline, "a.example.com: badauth\ngroup1: badauth", updater.Blocked, "correct username"},
+		{"fault", nil, 200, "911", offline, "a.example.com: 911\ngroup1: 911", updater.Throttled, "30 minutes"},
+		{"denied by the status", nil, 500, "good\ngood", offline, "", updater.Transient, "500"},
+		{"page", nil, 200, "<html>" + canary, offline, "", updater.Unconfirmed, "login page"},
+		{"empty", nil, 200, "", offline, "", updater.Unconfirmed, "empty"},
+	} {
+		sc := serve(t, line{c.status, c.body, nil})
+		n := noIPAt(sc.url, "")
+		hosts := []string{"a.example.com", "group1"}
+		var answer string
+		var err error
+		if c.req == nil {
+			answer, err = n.Offline(t.Context(), hosts)
+		} else {
+			c.req.Hosts = hosts
+			answer, err = n.Online(t.Context(), *c.req)
+		}
+		wants(t, c.name, err, c.kind, c.says)
+		if user, password, _ := sc.sent[0].basic(); len(sc.sent) != 1 || sc.sent[0].uri != c.uri || answer != c.answer || user != "user@example.com" || password != canary {
+			t.Errorf("%s: %v %q, want %s %q", c.name, sc.sent, answer, c.uri, c.answer)
+		}
+	}
+}
+
+func (s sent) basic() (user, password string, ok bool) {
+	return (&http.Request{Header: s.header}).BasicAuth()
+}
+
+func TestNoIPPresenceOfManyNames(t *testing.T) {
+	hosts := make([]string, 45)
+	for i := range hosts {
+		hosts[i] = fmt.Sprintf("h%02d", i)
+	}
+	good := line{200, strings.Repeat("good\n", 20), nil}
+	sc := serve(t, good, good, line{200, strings.Repeat("good\n", 5), nil})
+	answer, err := noIPAt(sc.url, "").Offline(t.Context(), hosts)
+	if err != nil || len(sc.sent) != 3 || strings.Count(answer, ": good") != 45 || !strings.Contains(sc.sent[2].uri, "hostname=h40,h41,h42,h43,h44&") {
+		t.Errorf("%d requests, %v, %s", len(sc.sent), err, answer)
+	}
+	sc = serve(t, good, line{503, "", nil})
+	answer, err = noIPAt(sc.url, "").Offline(t.Context(), hosts)
+	wants(t, "half of them", err, updater.Transient, "503")
+	if len(sc.sent) != 2 || strings.Count(answer, ": good") != 20 {
+		t.Errorf("%d requests, %s", len(sc.sent), answer)
+	}
+}
+
+func TestNoIPAddress(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		only updater.Only
+		line line
+		want string
+		kind updater.Kind
+	}{
+		{"IPv4", 0, line{200, "84.0.0.2", nil}, "84.0.0.2", 0},
+		{"line end", updater.OnlyIPv4, line{200, " 84.0.0.2\r\n", nil}, "84.0.0.2", 0},
+		{"IPv6 by the wrong family", updater.OnlyIPv4, line{200, "2a00::1", nil}, "", updater.Unconfirmed},
+		{"page", 0, line{200, "<html>84.0.0.2", nil}, "", updater.Unconfirmed},
+		{"empty", 0, line{200, "", nil}, "", updater.Unconfirmed},
+		{"fault", 0, line{500, "84.0.0.2", nil}, "", updater.Transient},
+	} {
+		sc := serve(t, c.line)
+		a, err := noIPAt(sc.url, "").MyIP(updater.By(t.Context(), updater.Way{Only: c.only}))
+		wants(t, c.name, err, c.kind, noProbe)
+		if want, _ := netip.ParseAddr(c.want); a != want {
+			t.Errorf("%s: %v", c.name, a)
+		}
+		if got := sc.sent[0]; got.String() != "GET / " || got.header.Get("Authorization") != "" || got.header.Get("User-Agent") == "" {
+			t.Errorf("%s: %v %v", c.name, got, got.header)
+		}
+	}
+}
+
+// The detection service is spoken to without encryption, so it must not see
+// who asks.
+func TestNoIPAddressServers(t *testing.T) {
+	for only, want := range map[updater.Only]string{
+		updater.EitherFamily: "ip1.dynupdate.no-ip.com:80", updater.OnlyIPv4: "ip1.dynupdate.no-ip.com:80", updater.OnlyIPv6: "ip1.dynupdate6.no-ip.com:80",
+	} {
+		asked := ""
+		s := settings(noIPServer, map[string]string{"username": "user", "password": canary})
+		s.Client = updater.NewClient(updater.ClientConfig{Dial: func(_ context.Context, _, address string) (net.Conn, error) {
+			asked = address
+			return nil, errors.New("no network here")
+		}})
+		_, err := newNoIP(s).(*noIP).MyIP(updater.By(t.Context(), updater.Way{Only: only}))
+		wants(t, want, err, updater.Unreachable, "no network here")
+		if asked != want {
+			t.Errorf("asked %s, want %s", asked, want)
+		}
+	}
+}
+
 func TestNoIPChecks(t *testing.T) {
 	spec := noip()
 	for h, good := range map[string]bool{"home.example.com": true, "group_1": true, "HOME.example.com": true, "a,b": false, "a b": false, "ä.example.com": false, "x?y": false, strings.Repeat("a", 254): false} {
@@ -197,6 +343,9 @@ func TestNoIPChecks(t *testing.T) {
 		if got := spec.Fields[0].Check(v) == ""; got != good {
 			t.Errorf("username %q: %q", v, spec.Fields[0].Check(v))
 		}
+	}
+	if why := spec.Fields[2].Check("1"); why != `"1" is not one of true, false` {
+		t.Errorf("myipv6: %s", why)
 	}
 	if why := spec.Fields[1].Check("a:b"); why != "" {
 		t.Errorf("a colon in the password: %s", why)
@@ -219,6 +368,30 @@ func FuzzReadNoIP(f *testing.F) {
 		for _, r := range results {
 			if r.V4.IsValid() && r.V4 != req.V4 || r.V6.IsValid() && r.V6 != req.V6 {
 				t.Errorf("an address that was not sent is confirmed: %+v", r)
+			}
+		}
+	})
+}
+
+func FuzzReadNoIPPresence(f *testing.F) {
+	f.Add(200, "good 0.0.0.0\nnohost")
+	f.Add(200, "!donator "+canary)
+	f.Add(500, "good")
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		hosts := []string{"a.example.com", "b.example.com"}
+		results, err := readNoIPPresence(hosts, updater.Answer{Status: status, Body: body}.Hide(canary))
+		kindOf(t, err)
+		if (err == nil) != (len(results) == 2) {
+			t.Fatalf("%d results, error %v", len(results), err)
+		}
+		for i, r := range results {
+			if r.Fault != nil {
+				kindOf(t, r.Fault)
+			} else if word := firstWord(r.Answer); status/100 != 2 || word != "good" && word != "nochg" {
+				t.Errorf("%q is a success", r.Answer)
+			}
+			if r.Host != hosts[i] || strings.Contains(r.Answer, canary) {
+				t.Errorf("result %+v", r)
 			}
 		}
 	})

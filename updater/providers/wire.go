@@ -249,6 +249,13 @@ func (o object) list(key string) []object {
 	return list
 }
 
+// empty reports a member that holds nothing, however that is written.
+func (o object) empty(key string) bool {
+	var list []json.RawMessage
+	err := json.Unmarshal(o[key], &list)
+	return err == nil && len(list) == 0 || string(o[key]) == `""`
+}
+
 // message returns what an object says to a person (RFC 9457 and its like).
 func (o object) message() string {
 	for _, key := range []string{"detail", "message", "title", "error", "error_description"} {
@@ -278,17 +285,17 @@ func each(req updater.Request, send func(host string, addr netip.Addr) (answer s
 				r.Answer, r.V4 = answer, addr
 			case err == nil:
 				r.Answer, r.V6 = answer, addr
-			case !known:
-				return nil, err
-			case ofName(fault) || r.V4.IsValid():
+			case known && (ofName(fault) || r.V4.IsValid()):
 				r.Fault = fault
-			case len(results) == 0:
-				return nil, fault
-			default:
+			case known && len(results) > 0:
 				return results, nil
+			default:
+				return nil, err
 			}
 		}
-		results = append(results, r)
+		if results = append(results, r); r.Fault != nil && !ofName(r.Fault) {
+			break
+		}
 	}
 	return results, nil
 }
@@ -296,21 +303,4 @@ func each(req updater.Request, send func(host string, addr netip.Addr) (answer s
 // ofName reports a fault that need not concern other names.
 func ofName(f *updater.Fault) bool {
 	return f.Kind == updater.Refused || f.Kind == updater.Suspect || f.Kind == updater.Spent
-}
-
-// refuse is a fault of what the user asks, found before anything was sent.
-func refuse(next, format string, args ...any) error {
-	return &updater.Fault{Kind: updater.Refused, Detail: fmt.Sprintf(format, args...), Next: next}
-}
-
-// oneOf is a Field's Check for a value out of a few.
-func oneOf(values ...string) func(string) string {
-	return func(v string) string {
-		for _, good := range values {
-			if v == good {
-				return ""
-			}
-		}
-		return fmt.Sprintf("%q is not one of %s", v, strings.Join(values, ", "))
-	}
 }
