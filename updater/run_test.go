@@ -204,7 +204,7 @@ func TestPublishesOnceOverRestarts(t *testing.T) {
 		h.boot(a)
 		h.see("84.0.0.2", "2a00:1:2:3::1")
 		h.expect(updater.OK, 1)
-		if e := h.sim.Ledger()[0]; e.MyIP != "84.0.0.2,2a00:1:2:3::1" || e.Agent != "wandns Router-test/1.0.0 packager@wandns.invalid" {
+		if e := h.sim.Ledger()[0]; e.Value != "84.0.0.2,2a00:1:2:3::1" || e.Agent != "wandns Router-test/1.0.0 packager@wandns.invalid" {
 			t.Errorf("request = %+v", e)
 		}
 		h.off()

@@ -45,13 +45,13 @@ func runDemo(ctx context.Context, sim *updatertest.NoIP, wandns string, stay boo
 	}
 	defer os.RemoveAll(dir)
 	d := &demo{sim: sim, wandns: wandns, dir: dir, config: filepath.Join(dir, "wandns.toml")}
-	if d.at, err = serve(ctx, sim, "127.0.0.1:0", "127.0.0.1:0"); err != nil {
+	if d.at, err = serve(ctx, []site{{"127.0.0.1:0", sim}}, sim, "127.0.0.1:0"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.at.stop()) }()
-	sim.OnEntry = func(e updatertest.Entry) {
-		d.say("No-IP", "is asked to point %[2]s at %[1]s; it answers %[3]q", e.MyIP, strings.Join(e.Hosts, " and "), strings.Join(strings.Fields(e.Answer), " "))
-	}
+	sim.OnEntry(func(e updatertest.Entry) {
+		d.say("No-IP", "is asked to point %s at %s; it answers %q", strings.Join(e.Hosts, " and "), e.Value, strings.Join(strings.Fields(e.Answer), " "))
+	})
 	inside := os.Getenv(isolated) != ""
 	if err := d.configure(!inside); err != nil {
 		return err
@@ -190,7 +190,7 @@ username      = %q
 password      = %q
 server        = "http://%s"
 allow_private = %t
-`, filepath.Join(d.dir, "state"), filepath.Join(d.dir, "run"), d.sim.User, d.sim.Password, d.at.web, private), 0o600)
+`, filepath.Join(d.dir, "state"), filepath.Join(d.dir, "run"), d.sim.User, d.sim.Password, d.at.web[0], private), 0o600)
 }
 
 // on starts the daemon.

@@ -221,17 +221,17 @@ func TestE2EAddressIsFollowed(t *testing.T) {
 	r.state(updater.NoAddress)
 
 	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
-	if l := r.requests(1); l[0].MyIP != "84.0.0.2" {
+	if l := r.requests(1); l[0].Value != "84.0.0.2" {
 		t.Fatalf("first request: %v", l[0])
 	}
 	r.do(wantest.AddAddr("wan0", "84.0.0.3/32"), wantest.DelAddr("wan0", "84.0.0.2/32"))
-	if l := r.requests(2); l[1].MyIP != "84.0.0.3" {
+	if l := r.requests(2); l[1].Value != "84.0.0.3" {
 		t.Fatalf("after a change: %v", l[1])
 	}
 	r.do(wantest.DelAddr("wan0", "84.0.0.3/32"))
 	r.state(updater.NoAddress)
 	r.do(wantest.AddAddr("wan1", "84.1.0.2/32"), wantest.AddDefault("wan1", "", 10))
-	if l := r.requests(3); l[2].MyIP != "84.1.0.2" {
+	if l := r.requests(3); l[2].Value != "84.1.0.2" {
 		t.Fatalf("on another device: %v", l[2])
 	}
 	r.do(wantest.AddAddr("wan0", "192.168.1.2/24"), wantest.AddDefault("wan0", "192.168.1.1", 5))
@@ -260,7 +260,7 @@ func TestE2EIPv6WaitsForDuplicateAddressDetection(t *testing.T) {
 		return strings.Contains(st.Services[0].Reason, "tentative") || st.Services[0].State == updater.OK
 	})
 	l := r.requests(1)
-	if !strings.HasPrefix(l[0].MyIP, "2a00:1:2:3:") || l[0].At.Sub(began) < 500*time.Millisecond {
+	if !strings.HasPrefix(l[0].Value, "2a00:1:2:3:") || l[0].At.Sub(began) < 500*time.Millisecond {
 		t.Errorf("request %v, %s after the advertisement", l[0], l[0].At.Sub(began))
 	}
 	r.do(wantest.Advertise("isp0", "2a00:1:2:3::/64", 0, 2*time.Hour))
@@ -314,7 +314,7 @@ func TestE2ENothingIsRepeated(t *testing.T) {
 	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddAddr("wan0", "2a00:1:2:3::1/64", "nodad"),
 		wantest.AddDefault("wan0", "", 0), wantest.AddDefault("wan0", "::", 1024))
 	r.on()
-	if l := r.requests(1); l[0].MyIP != "84.0.0.2,2a00:1:2:3::1" {
+	if l := r.requests(1); l[0].Value != "84.0.0.2,2a00:1:2:3::1" {
 		t.Fatalf("first request: %v", l[0])
 	}
 	for name, reboot := range map[string]func(){

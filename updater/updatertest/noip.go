@@ -2,96 +2,69 @@ package updatertest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
-// Entry is a request in the ledger.
-type Entry struct {
-	At        time.Time
-	Hosts     []string
-	MyIP      string
-	Agent     string
-	Answer    string
-	Violation string // the provider's rule that the request broke, if any
-}
-
-func (e Entry) String() string {
-	s := fmt.Sprintf("%s myip=%s -> %q", strings.Join(e.Hosts, ","), e.MyIP, e.Answer)
-	if e.Violation != "" {
-		s += " VIOLATION: " + e.Violation
-	}
-	return s
-}
-
-// Record is what the simulated DNS holds for a name.
-type Record struct{ V4, V6 netip.Addr }
-
 // NoIP is a No-IP with one account. Its zero faults are those of the
-// document; Next scripts others.
+// document; Next scripts others. A deprecated parameter is answered, as the
+// document says, but is a violation all the same.
 type NoIP struct {
+	base
 	User, Password string
 	Groups         map[string][]string // names that stand for several hosts
+	Paid           bool                // hosts may be taken offline
 
-	// OnEntry, if set, is called after each request.
-	OnEntry func(Entry)
-
-	mu      sync.Mutex
 	hosts   map[string]Record
-	script  []Fault
-	ledger  []Entry
-	until   time.Time // silence after 911
-	stopped string    // the account error that forbids further requests
-	nohosts map[string]bool
-	changed chan struct{} // closed and replaced at each entry
+	offline map[string]bool
+	keys    map[string]ddnsKey
+	ban     ban
+	unpaid  bool      // !donator has been said
+	asked   time.Time // when the address was last asked for
 }
 
-// Fault scripts one answer. The text is sent as it is, except for the words
-// below, which name a behaviour.
-type Fault string
-
-// Behaviours.
-const (
-	Normal   Fault = "normal"    // as if nothing had been scripted
-	Cut      Fault = "cut"       // close the connection, nothing done
-	CutAfter Fault = "cut-after" // carry it out, then close the connection
-	Slow     Fault = "slow"      // never answer
-	Huge     Fault = "huge"      // a megabyte
-	HTML     Fault = "html"      // a login page
-	Empty    Fault = "empty"
-	Wrong    Fault = "wrong" // good, with another address
-	Error500 Fault = "500"
-	Error401 Fault = "401"
-	Redirect Fault = "redirect" // to another host
-	Echo     Fault = "echo"     // the request's credentials, as some error pages do
-)
+// ddnsKey updates a few hosts of the account.
+type ddnsKey struct {
+	password string
+	hosts    []string
+}
 
 // NewNoIP makes a No-IP whose account has these hosts.
 func NewNoIP(user, password string, hosts ...string) *NoIP {
-	s := &NoIP{User: user, Password: password, hosts: map[string]Record{}, nohosts: map[string]bool{}, changed: make(chan struct{})}
+	s := &NoIP{User: user, Password: password, hosts: map[string]Record{}, offline: map[string]bool{}, keys: map[string]ddnsKey{}}
 	for _, h := range hosts {
 		s.hosts[h] = Record{}
 	}
 	return s
 }
 
-// Next scripts the answers to the next requests.
-func (s *NoIP) Next(faults ...Fault) {
+var _ Service = (*NoIP)(nil)
+
+// Provider returns its name.
+func (s *NoIP) Provider() string { return "noip" }
+
+// Fields returns the account.
+func (s *NoIP) Fields() map[string]string {
+	return map[string]string{"username": s.User, "password": s.Password}
+}
+
+// Hosts returns the account's hosts.
+func (s *NoIP) Hosts() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.script = append(s.script, faults...)
+	return slices.Sorted(maps.Keys(s.hosts))
 }
 
 // Forgive makes the account as good as new: support has lifted its block.
 func (s *NoIP) Forgive() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopped, s.until, s.nohosts = "", time.Time{}, map[string]bool{}
+	s.ban, s.unpaid = ban{}, false
 }
 
 // Add adds a host to the account.
@@ -99,208 +72,186 @@ func (s *NoIP) Add(host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hosts[host] = Record{}
-	delete(s.nohosts, host)
+	delete(s.ban.hosts, host)
 }
 
-// Ledger returns every request so far.
-func (s *NoIP) Ledger() []Entry {
+// AddKey makes a DDNS key for some of the account's hosts, of which
+// all.ddnskey.com stands for all.
+func (s *NoIP) AddKey(user, password string, hosts ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.ledger)
+	s.keys[user] = ddnsKey{password, hosts}
 }
 
-// Changed returns a channel that is closed at the next request.
-func (s *NoIP) Changed() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changed
-}
-
-// Violations returns the requests that broke a rule.
-func (s *NoIP) Violations() []Entry {
-	return slices.DeleteFunc(s.Ledger(), func(e Entry) bool { return e.Violation == "" })
-}
-
-// Lookup is what DNS says of a name.
+// Lookup is what DNS says of a name. One that is offline has no address.
 func (s *NoIP) Lookup(host string) (Record, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.hosts[host]
+	if s.offline[host] {
+		r = Record{}
+	}
 	return r, ok
+}
+
+func (s *NoIP) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serve(w, r, s) }
+
+// Detector is No-IP's service at http://ip1.dynupdate.no-ip.com/, which says
+// where a request comes from.
+func (s *NoIP) Detector() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, detector{s}) })
 }
 
 // No-IP's two forms of the User-Agent: hardware and software.
 var agentForm = regexp.MustCompile(`^\S+ \S+-\S+/\S+ [^@ ]+@[^@ ]+$`)
 
-func (s *NoIP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q := r.URL.Query()
-	e := Entry{At: time.Now(), MyIP: q.Get("myip"), Agent: r.UserAgent()}
+func (s *NoIP) understand(x *exchange) func() reply {
+	q := x.query("hostname", "myip", "myipv6", "offline")
+	x.headers("Authorization")
+	x.bare()
 	if q.Get("hostname") != "" {
-		e.Hosts = strings.Split(q.Get("hostname"), ",")
+		x.entry.Hosts = strings.Split(q.Get("hostname"), ",")
 	}
-	fault := Normal
-	if len(s.script) > 0 {
-		fault, s.script = s.script[0], s.script[1:]
-	}
-	status := http.StatusOK
-	e.Violation = s.violation(r)
-	switch fault {
-	case Normal, CutAfter:
-		status, e.Answer = s.answer(r, e.Hosts, e.MyIP)
-	case Huge:
-		e.Answer = strings.Repeat("good ", 1<<18)
-	case HTML:
-		e.Answer = "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body>goods and services</body></html>"
-	case Wrong:
-		e.Answer = "good 9.9.9.9"
-	case Error500:
-		status, e.Answer = http.StatusInternalServerError, "<h1>Internal Server Error</h1>"
-	case Error401:
-		status = http.StatusUnauthorized
-		s.stopped = "badauth"
-	case Redirect:
-		w.Header().Set("Location", "http://portal.invalid/login")
-		status = http.StatusFound
-	case Echo:
-		user, password, _ := r.BasicAuth()
-		status, e.Answer = http.StatusBadRequest, fmt.Sprintf("bad request of %s:%s %s", user, password, r.Header.Get("Authorization"))
-	case Empty, Cut, Slow:
-	default:
-		e.Answer = string(fault)
-		s.note(e.Answer)
-	}
-	s.enter(e)
-	switch fault {
-	case Cut, CutAfter:
-		if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			c.Close()
-		}
-		return
-	case Slow:
-		s.mu.Unlock()
-		<-r.Context().Done()
-		s.mu.Lock()
-		return
-	default:
-	}
-	w.Header().Set("Content-Type", "text/plain")
-	w.WriteHeader(status)
-	fmt.Fprint(w, e.Answer)
-}
-
-func (s *NoIP) enter(e Entry) {
-	if len(e.Answer) > 200 {
-		e.Answer = e.Answer[:200]
-	}
-	s.ledger = append(s.ledger, e)
-	close(s.changed)
-	s.changed = make(chan struct{})
-	if s.OnEntry != nil {
-		s.OnEntry(e)
-	}
-}
-
-// violation finds the rule that a request breaks.
-func (s *NoIP) violation(r *http.Request) string {
-	q := r.URL.Query()
-	for name := range q {
-		if name != "hostname" && name != "myip" && name != "offline" {
-			return "unknown parameter " + name
-		}
-	}
+	x.entry.Value = strings.Trim(q.Get("myip")+","+q.Get("myipv6"), ",")
 	switch {
-	case r.Method != http.MethodGet:
-		return "method " + r.Method
-	case r.URL.Path != "/nic/update":
-		return "path " + r.URL.Path
-	case !agentForm.MatchString(r.UserAgent()):
-		return fmt.Sprintf("user agent %q", r.UserAgent())
-	case q.Get("hostname") == "":
-		return "no hostname"
-	case q.Has("myip") && q.Get("myip") == "":
-		return "empty myip"
-	case s.stopped != "":
-		return "a request after " + s.stopped
-	case time.Now().Before(s.until):
-		return fmt.Sprintf("a request %s too early", time.Until(s.until))
+	case x.r.Method != http.MethodGet || x.r.URL.Path != "/nic/update":
+		x.stray()
+	case !agentForm.MatchString(x.r.UserAgent()):
+		x.breaks("user agent %q", x.r.UserAgent())
+	case len(x.entry.Hosts) == 0:
+		x.breaks("no hostname")
+	case q.Has("myip") && q.Get("myip") == "", q.Has("myipv6") && q.Get("myipv6") == "":
+		x.breaks("an empty address")
+	case q.Has("offline") && q.Get("offline") != "YES" && q.Get("offline") != "NO":
+		x.breaks("offline is neither YES nor NO")
+	case q.Has("offline") && s.unpaid:
+		x.breaks("offline again after !donator")
 	}
-	for h := range strings.SplitSeq(q.Get("hostname"), ",") {
-		if s.nohosts[h] {
-			return "a request for " + h + " after nohost"
+	sent := Record{}
+	for a := range strings.SplitSeq(x.entry.Value, ",") {
+		if ip, err := netip.ParseAddr(a); err == nil {
+			sent = sent.with(ip)
+		} else if a != "" {
+			x.breaks("an address that is none")
 		}
 	}
-	return ""
+	x.entry.Type = sent.types()
+	if why := s.ban.forbids(x.entry.Hosts); why != "" {
+		x.breaks("%s", why)
+	}
+	return func() reply { return s.answer(x, sent, q.Get("offline")) }
 }
 
-// note remembers what an answer forbids.
-func (s *NoIP) note(answer string) {
-	for line := range strings.Lines(answer) {
-		switch word, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(line)), " "); word {
-		case "911", "dnserr":
-			s.until = time.Now().Add(30 * time.Minute)
-		case "badauth", "abuse", "badagent", "!donator":
-			s.stopped = word
-		}
+func (s *NoIP) scripted(f Fault, _ *exchange) (reply, bool) {
+	switch f {
+	case Wrong:
+		return text(http.StatusOK, "good 9.9.9.9"), true
+	case Error401:
+		s.ban.note("badauth")
+	default:
+		s.ban.note(string(f))
 	}
+	return reply{}, false
 }
 
 // answer follows the document.
-func (s *NoIP) answer(r *http.Request, hosts []string, myip string) (status int, body string) {
-	if r.URL.Path != "/nic/update" {
-		return http.StatusNotFound, "not found"
+func (s *NoIP) answer(x *exchange, sent Record, offline string) reply {
+	if x.r.URL.Path != "/nic/update" {
+		return text(http.StatusNotFound, "not found")
 	}
-	if user, password, ok := r.BasicAuth(); !ok || user != s.User || password != s.Password {
-		s.stopped = "badauth"
-		return http.StatusUnauthorized, "badauth\r\n"
+	mine, ok := s.authorized(x.r)
+	switch {
+	case !ok:
+		s.ban.note("badauth")
+		return text(http.StatusUnauthorized, "badauth\r\n")
+	case s.ban.stopped != "":
+		return text(http.StatusOK, s.ban.stopped+"\r\n")
+	case offline != "" && !s.Paid:
+		s.unpaid = true
+		return text(http.StatusOK, "!donator\r\n")
 	}
-	if s.stopped != "" {
-		return http.StatusOK, s.stopped + "\r\n"
+	if !sent.V4.IsValid() && !sent.V6.IsValid() {
+		sent = sent.with(x.from)
 	}
-	var sent Record
-	for a := range strings.SplitSeq(myip, ",") {
-		if ip, err := netip.ParseAddr(a); err != nil {
+	var lines strings.Builder
+	for _, name := range x.entry.Hosts {
+		hosts := mine(name)
+		if len(hosts) == 0 {
+			s.ban.refuse(name)
+			lines.WriteString("nohost\r\n")
 			continue
-		} else if ip.Is4() {
-			sent.V4 = ip
-		} else {
-			sent.V6 = ip
 		}
-	}
-	var lines []string
-	for _, h := range hosts {
-		lines = append(lines, s.update(h, sent)+" "+myip)
-		if strings.HasPrefix(lines[len(lines)-1], "nohost") {
-			lines[len(lines)-1] = "nohost"
-			s.nohosts[h] = true
+		verdict := "nochg"
+		for _, h := range hosts {
+			if s.update(h, sent, offline == "YES") {
+				verdict = "good"
+			}
 		}
+		fmt.Fprintf(&lines, "%s %s\r\n", verdict, sent.addrs())
 	}
-	return http.StatusOK, strings.Join(lines, "\r\n") + "\r\n"
+	return text(http.StatusOK, lines.String())
 }
 
-func (s *NoIP) update(name string, sent Record) string {
-	members, group := s.Groups[name]
-	if !group {
-		if _, ok := s.hosts[name]; !ok {
-			return "nohost"
-		}
-		members = []string{name}
+// authorized returns which hosts the credentials' names stand for.
+func (s *NoIP) authorized(r *http.Request) (hosts func(name string) []string, ok bool) {
+	user, password, ok := r.BasicAuth()
+	if ok && user == s.User && password == s.Password {
+		return func(name string) []string {
+			if members, ok := s.Groups[name]; ok {
+				return members
+			}
+			if _, ok := s.hosts[name]; ok {
+				return []string{name}
+			}
+			return nil
+		}, true
 	}
-	verdict := "nochg"
-	for _, h := range members {
-		r := s.hosts[h]
-		before := r
-		if sent.V4.IsValid() {
-			r.V4 = sent.V4
+	key, ok := s.keys[user]
+	return func(name string) []string {
+		if name == "all.ddnskey.com" {
+			return key.hosts
 		}
-		if sent.V6.IsValid() {
-			r.V6 = sent.V6
+		if slices.Contains(key.hosts, name) {
+			return []string{name}
 		}
-		if r != before {
-			verdict = "good"
-		}
-		s.hosts[h] = r
-	}
-	return verdict
+		return nil
+	}, ok && password == key.password
 }
+
+// update reports whether it changed anything. Any update but one that says
+// so brings a host back.
+func (s *NoIP) update(host string, sent Record, offline bool) bool {
+	if offline {
+		was := s.offline[host]
+		s.offline[host] = true
+		return !was
+	}
+	was, before := s.offline[host], s.hosts[host]
+	delete(s.offline, host)
+	after := before.with(sent.V4).with(sent.V6)
+	s.hosts[host] = after
+	return was || !before.same(after)
+}
+
+// detector answers with an address. It may not be used after an error, and
+// not more often than every ten minutes.
+type detector struct{ *NoIP }
+
+func (d detector) understand(x *exchange) func() reply {
+	x.query()
+	x.headers()
+	x.bare()
+	if x.r.Method != http.MethodGet || x.r.URL.Path != "/" {
+		x.stray()
+	}
+	if why := d.ban.forbids(nil); why != "" {
+		x.breaks("%s", why)
+	}
+	if since := time.Since(d.asked); since < 10*time.Minute {
+		x.breaks("the address asked for again after %s", since)
+	}
+	d.asked = time.Now()
+	return func() reply { return text(http.StatusOK, x.from.String()) }
+}
+
+func (detector) scripted(Fault, *exchange) (reply, bool) { return reply{}, false }
