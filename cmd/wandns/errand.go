@@ -160,17 +160,14 @@ func verdictOf(k updater.Kind) int {
 	}
 }
 
-// known is a name as the service's hostnames have it, of which it may be the
-// label alone, and whether the daemon keeps an address for it.
+// known is a name as the service's hostnames have it, and whether the daemon
+// keeps an address for it.
 func (e *errand) known(name string) (host string, kept bool) {
-	name = strings.ToLower(name)
-	for _, h := range e.service.Hosts {
-		own := strings.ToLower(h)
-		if own == name || strings.HasPrefix(own, name+".") {
-			return h, e.service.Enabled
-		}
+	host = strings.TrimSuffix(strings.ToLower(name), ".")
+	if of := e.service.Spec.DNSName; of != nil {
+		host = of(host)
 	}
-	return name, false
+	return host, e.service.Enabled && slices.Contains(e.service.Hosts, host)
 }
 
 // hint is a command to type next, with this one's configuration.

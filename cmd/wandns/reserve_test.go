@@ -50,7 +50,7 @@ func TestAVerbObeysTheDaemon(t *testing.T) {
 			a := newAllround()
 			a.dir = t.TempDir()
 			asked := answering(t, a.dir, tt.permits...)
-			code, _, stderr := a.order(t, "", "record", "home", "set", "home", "A", "84.0.0.2")
+			code, _, stderr := a.order(t, "", "record", "home", "set", "HOME.example.com.", "A", "84.0.0.2")
 			if code != tt.code || stderr != tt.says {
 				t.Errorf("exits with %d and says %q, want %d and %q", code, stderr, tt.code, tt.says)
 			}
