@@ -119,7 +119,7 @@ func sameServer(req *http.Request, via []*http.Request) error {
 type Answer struct {
 	Status     int
 	Body       string
-	RetryAfter time.Duration // 0 if it did not say
+	RetryAfter time.Duration // by Retry-After or, for 429, X-RateLimit-Reset; 0 if it did not say
 	secrets    []string
 }
 
@@ -158,7 +158,11 @@ func (c *Client) Do(req *http.Request) (Answer, error) {
 	if len(body) > maxBody {
 		return Answer{}, &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s answered with more than %d KiB, which is no answer to an update", req.URL.Host, maxBody>>10)}
 	}
-	return Answer{resp.StatusCode, string(body), retryAfter(resp.Header.Get("Retry-After")), c.secrets}, nil
+	wait := retryAfter(resp.Header.Get("Retry-After"))
+	if wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
+		wait = until(time.Parse(time.RFC3339, resp.Header.Get("X-RateLimit-Reset")))
+	}
+	return Answer{resp.StatusCode, string(body), wait, c.secrets}, nil
 }
 
 // retryAfter reads RFC 9110, section 10.2.3: seconds or a date.
@@ -166,10 +170,14 @@ func retryAfter(v string) time.Duration {
 	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
 		return min(time.Duration(s)*time.Second, longest)
 	}
-	if t, err := http.ParseTime(v); err == nil {
-		return min(max(time.Until(t), 0), longest)
+	return until(http.ParseTime(v))
+}
+
+func until(t time.Time, err error) time.Duration {
+	if err != nil {
+		return 0
 	}
-	return 0
+	return min(max(time.Until(t), 0), longest)
 }
 
 // classify turns an error of net/http into a Fault. Such errors print the

@@ -74,6 +74,9 @@ type Spec struct {
 	LimitsOf func(values map[string]string) Limits
 	// IPv4Only is a provider that publishes no IPv6 addresses.
 	IPv4Only bool
+	// FamiliesOf, if set, says which families an account with these settings
+	// publishes, IPv4 first.
+	FamiliesOf func(values map[string]string) [2]bool
 	// FromSource is a provider that publishes the address from which the
 	// request comes, whatever is in it.
 	FromSource bool

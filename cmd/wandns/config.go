@@ -202,21 +202,23 @@ func digest(settings map[string]string) string {
 // secrets are the service's secrets in every form in which a server or a
 // message may repeat them, the longest first.
 func (c serviceConfig) secrets(more ...string) []string {
-	user := ""
 	for _, f := range c.Spec.Fields {
-		if f.Identity {
-			user = c.Values[f.Name]
-		}
 		if f.Secret {
 			more = append(more, c.Values[f.Name])
 		}
 	}
 	var list []string
 	for _, v := range more {
-		if v != "" {
-			asJSON, _ := json.Marshal(v) // a string always can be
-			list = append(list, v, base64.StdEncoding.EncodeToString([]byte(user+":"+v)),
-				url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v), strings.Trim(strconv.Quote(v), `"`), strings.Trim(string(asJSON), `"`))
+		if v == "" {
+			continue
+		}
+		asJSON, _ := json.Marshal(v) // a string always can be
+		list = append(list, v, url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v),
+			strings.Trim(strconv.Quote(v), `"`), strings.Trim(string(asJSON), `"`))
+		for _, user := range c.Spec.Fields {
+			if user.Identity {
+				list = append(list, base64.StdEncoding.EncodeToString([]byte(c.Values[user.Name]+":"+v)))
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b string) int { return len(b) - len(a) })

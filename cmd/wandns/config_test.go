@@ -300,7 +300,7 @@ func TestAWrongValueNamesItsLineAndKey(t *testing.T) {
 
 // While the provider is wrong nobody can tell which keys are its own.
 func TestKeysOfAnUnknownProviderAreLeftAlone(t *testing.T) {
-	got := mistakesIn(t, strings.Replace(goodConfig, `"noip"`, `"hostway"`, 1)+"client_key = 'x'\ntoken_file = 'y'\nfamilly = 'ipv4'\n")
+	got := mistakesIn(t, strings.Replace(goodConfig, `"noip"`, `"nobody"`, 1)+"client_key = 'x'\ntoken_file = 'y'\nfamilly = 'ipv4'\n")
 	if n := strings.Count(got, "\n") + 1; n != 2 || !strings.Contains(got, "familly") {
 		t.Errorf("mistakes = %q, want those of provider and familly", got)
 	}
@@ -498,6 +498,37 @@ func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
 		}
 		seen[got.Config] = tt.key + " = " + tt.value
 	}
+	common := map[string]string{"name": `"home"`, "hostnames": `["a.example.com"]`}
+	for _, tt := range []struct {
+		provider, with string // besides the key
+		key            string
+		account        bool
+	}{
+		{"hostup", "", "token4", true},
+		{"hostup", "", "token6", true},
+		{"hostup", "domain", "api_key", false},
+		{"hostup", "api_key", "domain", true},
+		{"hostup", "token4", "update_url", false},
+		{"hostway", "username password", "client_key", true},
+	} {
+		tried[tt.key] = true
+		keys := maps.Clone(common)
+		keys["provider"] = strconv.Quote(tt.provider)
+		for other := range strings.FieldsSeq(tt.with) {
+			keys[other] = `"example.com"`
+		}
+		values := []string{`"example.com"`, `"a.example.com"`}
+		if tt.key == "update_url" {
+			values = []string{`"https://a.example/?t={token}&i={ip}"`, `"https://b.example/?t={token}&i={ip}"`}
+		}
+		keys[tt.key] = values[0]
+		before := of(t, keys)
+		keys[tt.key] = values[1]
+		if after := of(t, keys); (after.Account != before.Account) != tt.account || after.Config == before.Config {
+			t.Errorf("%s's %s: another account is %t, want %t; another configuration is %t, want true",
+				tt.provider, tt.key, !tt.account, tt.account, after.Config != before.Config)
+		}
+	}
 	for _, k := range serviceKeys {
 		if !k.reserved && !tried[k.name] {
 			t.Errorf("say here whether a change of %s matters", k.name)
@@ -549,6 +580,26 @@ func TestAHostIsKnownByItsNameInTheDNS(t *testing.T) {
 		if got := mistakesIn(t, freedns+hosts); got != want {
 			t.Errorf("%s: %s\nwant: %s", hosts, got, want)
 		}
+	}
+}
+
+// A token is for one family, so the other is left alone.
+func TestFamiliesOfTheFields(t *testing.T) {
+	const service = "[[service]]\nname='home'\nprovider='hostup'\nhostnames='a.example.com'\ntoken4='t'\n"
+	if got := mustLoad(t, service).Services[0].family(); got != "ipv4" {
+		t.Errorf("family = %s", got)
+	}
+	if got := mistakesIn(t, service+"family='ipv6'\n"); !strings.Contains(got, `line 6, service "home", family: `) {
+		t.Errorf("mistakes = %q", got)
+	}
+}
+
+// Basic authentication may be said back with any of the keys that tell
+// accounts apart.
+func TestSecretsInBasicForm(t *testing.T) {
+	cfg := mustLoad(t, "[[service]]\nname='home'\nprovider='hostway'\nhostnames='a.example.com'\nusername='user'\npassword='pass'\nclient_key='k'\n")
+	if got := cfg.Services[0].secrets(); !slices.Contains(got, "dXNlcjpwYXNz") || !slices.Contains(got, "pass") {
+		t.Errorf("secrets = %q", got)
 	}
 }
 

@@ -184,6 +184,14 @@ func (v *validator) service(s section, n int) serviceConfig {
 		v.wrong("needs ipv6_suffix or ipv6_mac, which say whose address it is")
 	}
 	v.own(&c, own, s.line)
+	if of := c.Spec.FamiliesOf; of != nil {
+		can := of(c.Values)
+		c.Families = [2]bool{c.Families[0] && can[0], c.Families[1] && can[1]}
+		if c.Families == [2]bool{} {
+			v.now, _ = s.find("family")
+			v.wrong("is not what the other keys of the provider are for; leave it out")
+		}
+	}
 
 	for _, k := range serviceKeys {
 		if name := k.name; k.required && !s.has(name) && (name != "name" || s.name == "") {

@@ -4,11 +4,7 @@ import "wandns/updater"
 
 // All returns every provider's description, by name.
 func All() []updater.Spec {
-	return []updater.Spec{
-		freeDNS(),
-		noip(),
-		sonic(),
-	}
+	return []updater.Spec{freeDNS(), hostup(), hostway(), noip(), sonic()}
 }
 
 // Find returns the description of the provider with this name.

@@ -185,35 +185,37 @@ func agent(a updater.Agent) string {
 	return fmt.Sprintf("wandns Router-%s/%s %s", a.Model, a.Version, a.Contact)
 }
 
-// noIPVerdict is what an answer other than success means, by its first word in
-// lower case; a zero Kind for a word that No-IP does not use. An error of the
-// account may be said once for all names.
-func noIPVerdict(word string) (f updater.Fault, account bool) {
+func noIPVerdict(word string) (f updater.Fault, account bool) { return verdict("No-IP", word) }
+
+// verdict is what an answer other than success means in the dyndns2 protocol,
+// by its first word in lower case; a zero Kind for a word that it does not
+// have. An error of the account may be said once for all names.
+func verdict(title, word string) (f updater.Fault, account bool) {
 	const half = 30 * time.Minute
 	switch word {
 	case "badauth":
-		return updater.Fault{Kind: updater.Blocked, Detail: "No-IP does not accept the user name and password (badauth)", Next: "correct username and password"}, true
+		return updater.Fault{Kind: updater.Blocked, Detail: title + " does not accept the user name and password (badauth)", Next: "correct username and password"}, true
 	case "badagent":
-		return updater.Fault{Kind: updater.Blocked, Detail: "No-IP has shut out this program (badagent)", Next: "look for a newer wandns"}, true
+		return updater.Fault{Kind: updater.Blocked, Detail: title + " has shut out this program (badagent)", Next: "look for a newer wandns"}, true
 	case "!donator":
-		return updater.Fault{Kind: updater.Blocked, Detail: "No-IP says that a feature in use is not part of this account's plan (!donator)", Next: "upgrade the account or remove the feature"}, true
+		return updater.Fault{Kind: updater.Blocked, Detail: title + " says that a feature in use is not part of this account's plan (!donator)", Next: "upgrade the account or remove the feature"}, true
 	case "abuse":
-		return updater.Fault{Kind: updater.Blocked, Detail: "No-IP has blocked this user name (abuse)", Next: "ask No-IP's support to lift it"}, true
+		return updater.Fault{Kind: updater.Blocked, Detail: title + " has blocked this user name (abuse)", Next: "ask " + title + "'s support to lift it"}, true
 	case "badsys":
-		return updater.Fault{Kind: updater.Blocked, Detail: "No-IP does not accept what this program asks (badsys)", Next: "look for a newer wandns"}, true
+		return updater.Fault{Kind: updater.Blocked, Detail: title + " does not accept what this program asks (badsys)", Next: "look for a newer wandns"}, true
 	case "servererror":
-		return updater.Fault{Kind: updater.Transient, Detail: "No-IP has a fault of its own (servererror)"}, true
+		return updater.Fault{Kind: updater.Transient, Detail: title + " has a fault of its own (servererror)"}, true
 	case "911":
-		return updater.Fault{Kind: updater.Throttled, RetryAfter: half, Detail: "No-IP has a fault of its own (911) and asks for 30 minutes of silence"}, true
+		return updater.Fault{Kind: updater.Throttled, RetryAfter: half, Detail: title + " has a fault of its own (911) and asks for 30 minutes of silence"}, true
 	case "dnserr":
-		return updater.Fault{Kind: updater.Throttled, RetryAfter: half, Detail: "No-IP's name servers have a fault (dnserr) and need 30 minutes of silence"}, true
+		return updater.Fault{Kind: updater.Throttled, RetryAfter: half, Detail: title + "'s name servers have a fault (dnserr) and need 30 minutes of silence"}, true
 	case "nohost":
-		return updater.Fault{Kind: updater.Refused, Detail: "is not a host or group of this No-IP account (nohost)", Next: "correct hostnames or add it at No-IP"}, false
+		return updater.Fault{Kind: updater.Refused, Detail: "is not a host or group of this " + title + " account (nohost)", Next: "correct hostnames or add it at " + title}, false
 	case "notfqdn", "numhost", "!yours", "!active", "badrequest":
-		return updater.Fault{Kind: updater.Refused, Detail: "is not accepted by No-IP (" + word + ")", Next: "correct hostnames"}, false
+		return updater.Fault{Kind: updater.Refused, Detail: "is not accepted by " + title + " (" + word + ")", Next: "correct hostnames"}, false
 	}
 	if d, err := time.ParseDuration(strings.TrimPrefix(word, "w")); err == nil && d > 0 && word[0] == 'w' {
-		return updater.Fault{Kind: updater.Throttled, RetryAfter: d, Detail: fmt.Sprintf("No-IP asks to be left alone for %s (%s)", d, word)}, true
+		return updater.Fault{Kind: updater.Throttled, RetryAfter: d, Detail: fmt.Sprintf("%s asks to be left alone for %s (%s)", title, d, word)}, true
 	}
 	return updater.Fault{}, false
 }
