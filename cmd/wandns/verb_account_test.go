@@ -247,7 +247,7 @@ func TestAccountVerbsAreCarriedOut(t *testing.T) {
 		{typed: "host home list --json", out: "{\n  \"action\": \"host list\",\n  \"answer\": \"\",\n  \"hosts\": [],\n  \"note\": \"\",\n  \"provider\": \"allround\",\n  \"service\": \"home\"\n}\n"},
 		{typed: "host home attach home.example.com", out: "home.example.com is attached\n"},
 		{typed: "host home list", out: "HOSTNAME          IPV4      IPV6\nhome.example.com  84.0.0.2  -\n"},
-		{typed: "presence home offline", out: "home.example.com: offline\nThe daemon leaves this as it is until the WAN's address changes, which brings the names back; set enabled to false to prevent that. Back online: wandns presence home online\n"},
+		{typed: "presence home offline", out: "home.example.com: offline\nThe daemon sends the WAN's address again when it changes, which may end this (it does at No-IP); set enabled to false to prevent that. Back online: wandns presence home online\n"},
 		{typed: "client home show", out: "key      router-1\noffline  yes\nHOSTNAME          IPV4      IPV6\nhome.example.com  84.0.0.2  -\n"},
 		{typed: "host home detach home.example.com", out: "home.example.com is detached\nThe daemon attaches home.example.com again when the WAN's address changes; take it out of hostnames to prevent that.\n"},
 		{typed: "client home delete --yes", out: "this router is no longer registered\nThe daemon registers it again when the WAN's address changes; set enabled to false to prevent that.\n"},

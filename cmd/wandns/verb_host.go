@@ -90,7 +90,7 @@ func presenceVerb() accountVerb {
 	all := func(e *errand) []string { return e.service.Hosts }
 	return accountVerb{
 		name: "presence", help: "take a service's names off the network, or back",
-		more: "The daemon brings names back that are offline when the WAN's address changes, unless the\nservice is switched off (enabled = false).",
+		more: "The daemon goes on sending the WAN's address when it changes. At No-IP that ends offline, at\nHostway it does not; enabled = false prevents it.",
 		actions: []action{
 			{
 				name: "offline", touches: all, help: "let the names point to what the provider has for names that are offline",
@@ -99,7 +99,7 @@ func presenceVerb() accountVerb {
 					o := presenceOutcome(e, "offline", answer)
 					o.note = "Back online: " + e.hint("presence", e.service.Name, "online")
 					if e.service.Enabled {
-						o.note = "The daemon leaves this as it is until the WAN's address changes, which brings the names back; set enabled to false to prevent that. " + o.note
+						o.note = "The daemon sends the WAN's address again when it changes, which may end this (it does at No-IP); set enabled to false to prevent that. " + o.note
 					}
 					return o, err
 				}),

@@ -34,6 +34,8 @@ func TestE2EVerbTranscripts(t *testing.T) {
 	for _, sim := range []updatertest.Service{
 		plus,
 		updatertest.NewFreeDNS("jane", secret, "home", "nas"),
+		updatertest.NewHostway("jane", secret, "home.example.com", "nas.example.com"),
+		updatertest.NewHostUp(secret, "example.com"),
 		updatertest.NewSonic("jane", secret, "example.com", "example.org"),
 	} {
 		t.Run(sim.Provider(), func(t *testing.T) {
