@@ -66,6 +66,7 @@ func TestWhatIsTypedIsAnswered(t *testing.T) {
 		{"an account verb without a service", []string{"host", "--config", good}, exitUsage, "", "list, attach, detach"},
 		{"an account verb with a bad file", []string{"host", "--config", bad, "home", "list"}, exitConfig, "", "line 8"},
 		{"an account verb of no service", []string{"host", "--config", good, "hme", "list"}, exitUsage, "", "the configuration has home"},
+		{"a key before there is a configuration", []string{"key", "--config", none, "sonic", "list"}, exitUsage, "", "Sonic.net wants the account's user name and password"},
 		{"an account verb that is not offered", []string{"client", "--config", good, "home", "create"}, exitRefused, "", "No-IP does not offer client create: "},
 		{"an unknown provider", []string{"providers", "nopi"}, exitUsage, "", `"nopi"`},
 	} {

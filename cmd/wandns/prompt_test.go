@@ -130,7 +130,7 @@ func TestAPasswordIsNotEchoed(t *testing.T) {
 	}
 }
 
-func TestTheEchoComesBackAfterCtrlC(t *testing.T) {
+func TestE2EEchoComesBackAfterCtrlC(t *testing.T) {
 	if os.Getenv("WANDNS_TEST_PROMPT") != "" {
 		_, err := (&cli{stdin: os.Stdin, stderr: os.Stderr}).password("Password: ")
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestTheEchoComesBackAfterCtrlC(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPTY(t)
-			cmd := exec.Command(os.Args[0], "-test.run=^TestTheEchoComesBackAfterCtrlC$")
+			cmd := exec.Command(os.Args[0], "-test.run=^TestE2EEchoComesBackAfterCtrlC$")
 			cmd.Env = append(os.Environ(), "WANDNS_TEST_PROMPT=1")
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = p.tty, p.tty, p.tty
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

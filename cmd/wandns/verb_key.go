@@ -14,7 +14,8 @@ func keyVerb() accountVerb {
 		name: "key", help: "manage the keys with which names are updated",
 		more: "Where the account's own password is needed, it is asked for without echo and not kept. Without a\n" +
 			"terminal, user name and password are the first two lines of standard input, or the password\n" +
-			"alone with --user. The provider's name may then stand for SERVICE, to make the first key.",
+			"alone with --user. The provider's name may stand for SERVICE there: the first key\n" +
+			"comes before the configuration.",
 		options: func(flags *flag.FlagSet, w *wish) {
 			flags.BoolVar(&w.showSecrets, "show-secrets", false, "print the keys themselves, not ***")
 			flags.StringVar(&w.user, "user", "", "the account's user `NAME`, where it is needed")
