@@ -28,8 +28,8 @@ type Service struct {
 	// FromSource: the provider publishes the address that a request comes from.
 	FromSource bool
 	Account    string // equal for services that share an account
-	Login    string // differs when the account or its credentials do
-	Config   string // differs when anything in the configuration does
+	Login      string // differs when the account or its credentials do
+	Config     string // differs when anything in the configuration does
 }
 
 // Event is something that happened.
@@ -72,6 +72,7 @@ type Plan struct {
 	Looks  []Look
 	Cancel []string  // services, and keys of looks, whose request in flight is of no more use
 	Wake   time.Time // when to step again if nothing else happens; zero for never
+	Permit Permit    // for Reserve
 }
 
 // Job is a request for the provider of a service.
@@ -139,6 +140,7 @@ func NewEngine(records map[string]persist.Record, lastSeen time.Time, seed uint6
 // Step takes in one event and says what to do.
 func (e *Engine) Step(now time.Time, ev Event) Plan {
 	e.dirty = map[string]bool{}
+	var permit Permit
 	switch ev := ev.(type) {
 	case Configure:
 		e.configure(now, ev.Services)
@@ -152,11 +154,17 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 		e.poke(now, ev.Services)
 	case Resume:
 		e.resume(ev.Service)
+	case Reserve:
+		permit = e.reserve(now, ev)
+	case Heard:
+		e.heard(now, ev)
 	case Stop:
 		e.stopped = true
 	case Tick:
 	}
-	return e.plan(now)
+	p := e.plan(now)
+	p.Permit = permit
+	return p
 }
 
 func (e *Engine) configure(now time.Time, services []Service) {

@@ -26,6 +26,7 @@ func (e *Engine) plan(now time.Time) Plan {
 			req.Way.Only = Over(req.family())
 		}
 		e.ledger.sent(s, req.Hosts, 1, now)
+		e.ledger.last[s.Account] = now
 		if s.start(now, req) {
 			e.dirty[s.Name] = true
 		}
@@ -188,7 +189,7 @@ func (s *service) start(now time.Time, req Request) (store bool) {
 	}
 	s.last, s.hold, s.gaveUp = now, hold{}, false
 	s.flight = &req
-	s.rec.Account, s.rec.Login, s.rec.Config = s.Account, s.Login, s.Config
+	s.identify()
 	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
 	if i := s.rec.Intent; i == nil || !slices.Equal(i.Hosts, req.Hosts) || i.V4 != req.V4 || i.V6 != req.V6 {
 		s.rec.Intent = &persist.Intent{At: stamp(now), Hosts: req.Hosts, V4: req.V4, V6: req.V6}
@@ -200,4 +201,9 @@ func (s *service) start(now time.Time, req Request) (store bool) {
 	s.rec.Sent++
 	s.rec.SentToday++
 	return store
+}
+
+// identify says whose the record is.
+func (s *service) identify() {
+	s.rec.Account, s.rec.Login, s.rec.Config = s.Account, s.Login, s.Config
 }

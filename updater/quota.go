@@ -59,17 +59,19 @@ func (l *ledger) store(s *service, now time.Time) {
 	}
 	if s.Limits.PerDay > 0 {
 		hosts := s.ownHosts()
-		for _, name := range s.Hosts {
-			h := hosts[name]
-			h.Changes = l.changes[[2]string{s.Account, name}].within(aDay, now).stamps(now)
-			hosts[name] = h
+		for key, w := range l.changes {
+			if key[0] == s.Account {
+				h := hosts[key[1]]
+				h.Changes = w.within(aDay, now).stamps(now)
+				hosts[key[1]] = h
+			}
 		}
 	}
 }
 
-// sent counts a request that is about to leave, and a change of each host.
+// sent counts a request that is about to leave, and so many changes of each
+// host.
 func (l *ledger) sent(s *service, hosts []string, changes int, now time.Time) {
-	l.last[s.Account] = now
 	if s.Limits.PerHour > 0 {
 		key := [2]string{s.Provider, s.Name}
 		l.requests[key] = append(l.requests[key].within(anHour, now), now)
@@ -112,8 +114,8 @@ func (l *ledger) hostFree(s *service, host string, n int) time.Time {
 	return l.changes[[2]string{s.Account, host}].free(s.Limits.PerDay, n, aDay)
 }
 
-// free returns when the provider takes another request of a service.
-func (l *ledger) free(s *service) time.Time {
+// hourFree returns when the provider takes another request of this router.
+func (l *ledger) hourFree(s *service) time.Time {
 	var all window
 	for key, w := range l.requests {
 		if key[0] == s.Provider {
@@ -121,7 +123,12 @@ func (l *ledger) free(s *service) time.Time {
 		}
 	}
 	slices.SortFunc(all, time.Time.Compare)
-	at := all.free(s.Limits.PerHour, 1, anHour)
+	return all.free(s.Limits.PerHour, 1, anHour)
+}
+
+// free returns when the provider takes another update of a service.
+func (l *ledger) free(s *service) time.Time {
+	at := l.hourFree(s)
 	if last := l.last[s.Account]; s.Limits.Floor > 0 && !last.IsZero() {
 		at = later(at, last.Add(s.Limits.Floor))
 	}

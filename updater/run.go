@@ -34,9 +34,10 @@ type Account struct {
 
 // Command asks the running daemon for something.
 type Command struct {
-	Event Event          // Poke, Resume or Configure
-	With  []Account      // for Configure: the new services
-	Reply chan<- []Reply // receives one reply per service; nil to be told nothing
+	Event  Event          // Poke, Resume, Reserve or Configure
+	With   []Account      // for Configure: the new services
+	Reply  chan<- []Reply // receives one reply per service; nil to be told nothing
+	Permit chan<- Permit  // for Reserve: receives the answer
 	// Problem is what the user should know about the configuration, until
 	// the next Configure.
 	Problem string
@@ -78,6 +79,7 @@ type Runner struct {
 	running  int
 	seen     bool // the WAN was read
 	wake     time.Time
+	permit   Permit // of the last step
 	shown    []byte
 	before   map[string]ServiceStatus
 	warned   map[string][]string // the troubles logged since all was well, by service
@@ -183,7 +185,7 @@ func (r *Runner) configure(accounts []Account) Event {
 // step lets the engine decide and carries out what it decided.
 func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 	plan := r.Engine.Step(now, ev)
-	r.wake = plan.Wake
+	r.wake, r.permit = plan.Wake, plan.Permit
 	if len(plan.Save) > 0 || !r.saveAt.IsZero() && !now.Before(r.saveAt) {
 		r.save(now, plan.Save)
 	}
@@ -261,7 +263,13 @@ func redact(s string, secrets []string) string {
 	return s
 }
 
+// Redact strikes the account's secrets out of what somebody said.
+func (a Account) Redact(s string) string { return redact(s, a.Secrets) }
+
 func (r *Runner) reply(c Command) {
+	if c.Permit != nil {
+		c.Permit <- r.permit
+	}
 	if c.Reply == nil {
 		return
 	}

@@ -138,11 +138,9 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	case due && at.After(now) && s.replaces(req) && s.flaps > 1:
 		return Waiting, "the address keeps changing; the newest is sent after a pause", next
 	case due && e.ledger.hostFree(s, req.Hosts[0], 1).After(now):
-		return Waiting, fmt.Sprintf("%s allows %d changes of a name in 24 hours, and %s has had them; the newest address is sent when the next is allowed", s.Title, s.Limits.PerDay, req.Hosts[0]), next
-	case due && s.Limits.PerHour > 0 && e.ledger.free(s).After(now):
-		return Waiting, fmt.Sprintf("%s allows %d requests in an hour, and this router has made them; the newest address is sent when the next is allowed", s.Title, s.Limits.PerHour), next
-	case due && s.Limits.Floor > 0 && e.ledger.free(s).After(now):
-		return Waiting, fmt.Sprintf("%s wants %d minutes between two requests; the newest address is sent then", s.Title, int(s.Limits.Floor.Minutes())), next
+		return Waiting, s.spentWords(req.Hosts[0]) + "; the newest address is sent when the next is allowed", next
+	case due && s.Limits.counted() && e.ledger.free(s).After(now):
+		return Waiting, s.limitWords() + "; the newest address is sent then", next
 	case due && at.After(now):
 		return Waiting, "the last request left a moment ago; the next one follows", next
 	case due && e.stopped:
@@ -188,6 +186,19 @@ func (s *service) absence(now time.Time, why string) (state State, reason, next 
 		return Waiting, "the WAN keeps changing; after a pause it asks outside how the internet sees it", next
 	}
 	return Sending, l.choice().Reason, ""
+}
+
+// spentWords explains that a name has had its changes.
+func (s *service) spentWords(host string) string {
+	return fmt.Sprintf("%s allows %d changes of a name in 24 hours, and %s has had them", s.Title, s.Limits.PerDay, host)
+}
+
+// limitWords explains why the provider takes no request now.
+func (s *service) limitWords() string {
+	if s.Limits.PerHour == 0 {
+		return fmt.Sprintf("%s wants %s between two requests", s.Title, s.Limits.Floor)
+	}
+	return fmt.Sprintf("%s allows %d requests in an hour, and this router has made them", s.Title, s.Limits.PerHour)
 }
 
 // stale explains why an address that is published is neither confirmed nor

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -147,14 +148,15 @@ func readSmall(file string) (text string, open bool, err error) {
 	return string(b), info.Mode().Perm()&0o077 != 0, nil
 }
 
-// account is the service as the updater takes it.
-func (c serviceConfig) account(agent updater.Agent) updater.Account {
-	secrets := c.secrets()
+// account is the service as the updater takes it. More secrets are those that
+// the configuration does not hold.
+func (c serviceConfig) account(agent updater.Agent, more ...string) updater.Account {
+	secrets := c.secrets(more...)
 	client := updater.NewClient(updater.ClientConfig{CAFile: c.CAFile, Secrets: secrets})
 	a := updater.Account{
 		Service: updater.Service{
 			Name: c.Name, Provider: c.Spec.Name, Title: c.Spec.Title, Hosts: c.Hosts,
-			Families: c.Families, Policy: c.Policy, Source: c.Source, URLs: c.URLs, Trust: c.CAFile, Limits: c.Spec.Limits, Enabled: c.Enabled,
+			Families: c.Families, Policy: c.Policy, Source: c.Source, URLs: c.URLs, Trust: c.CAFile, Limits: c.limits(), Enabled: c.Enabled, FromSource: c.Spec.FromSource,
 		},
 		Client:   client,
 		Provider: c.Spec.New(updater.Settings{Values: c.Values, Server: cmp.Or(c.Server, c.Spec.Server), Agent: agent, Client: client}),
@@ -185,6 +187,13 @@ func (c serviceConfig) account(agent updater.Agent) updater.Account {
 	return a
 }
 
+func (c serviceConfig) limits() updater.Limits {
+	if c.Spec.LimitsOf == nil {
+		return c.Spec.Limits
+	}
+	return c.Spec.LimitsOf(c.Values)
+}
+
 func unlessDefault(v, byDefault bool) string {
 	if v == byDefault {
 		return ""
@@ -206,14 +215,20 @@ func digest(settings map[string]string) string {
 
 // secrets are the service's secrets in every form in which a server or a
 // message may repeat them, the longest first.
-func (c serviceConfig) secrets() []string {
-	var list []string
+func (c serviceConfig) secrets(more ...string) []string {
 	for _, f := range c.Spec.Fields {
-		v := c.Values[f.Name]
-		if !f.Secret || v == "" {
+		if f.Secret {
+			more = append(more, c.Values[f.Name])
+		}
+	}
+	var list []string
+	for _, v := range more {
+		if v == "" {
 			continue
 		}
-		list = append(list, v, url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v), strings.Trim(strconv.Quote(v), `"`))
+		asJSON, _ := json.Marshal(v) // a string always can be
+		list = append(list, v, url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v),
+			strings.Trim(strconv.Quote(v), `"`), strings.Trim(string(asJSON), `"`))
 		for _, user := range c.Spec.Fields {
 			if user.Identity {
 				list = append(list, base64.StdEncoding.EncodeToString([]byte(c.Values[user.Name]+":"+v)))

@@ -23,13 +23,22 @@ import (
 const socketName = "control.sock"
 
 type controlRequest struct {
-	Verb     string   `json:"verb"` // "update" or "resume"
-	Services []string `json:"services,omitempty"`
+	Verb     string       `json:"verb,omitempty"` // "update" or "resume"
+	Services []string     `json:"services,omitempty"`
+	Reserve  *reservation `json:"reserve,omitempty"` // in place of a verb
+}
+
+// reservation is an updater.Reserve.
+type reservation struct {
+	Service string   `json:"service"`
+	Hosts   []string `json:"hosts"`
+	Changes int      `json:"changes"`
 }
 
 type controlReply struct {
 	Error   string          `json:"error,omitempty"`
 	Replies []updater.Reply `json:"replies,omitempty"`
+	Permit  *updater.Permit `json:"permit,omitempty"` // for a reservation
 }
 
 // listenControl makes the socket. One that is left over is replaced; one that
@@ -77,13 +86,19 @@ func serveControl(ctx context.Context, l net.Listener, commands chan<- updater.C
 }
 
 func handleControl(ctx context.Context, req controlRequest, commands chan<- updater.Command, names []string) controlReply {
-	for _, s := range req.Services {
+	services := req.Services
+	if req.Reserve != nil {
+		services = []string{req.Reserve.Service}
+	}
+	for _, s := range services {
 		if !slices.Contains(names, s) {
 			return controlReply{Error: unknownService(s, names)}
 		}
 	}
 	var ev updater.Event
 	switch {
+	case req.Reserve != nil:
+		ev = updater.Reserve{Service: req.Reserve.Service, Hosts: req.Reserve.Hosts, Changes: req.Reserve.Changes}
 	case req.Verb == "update":
 		ev = updater.Poke{Services: req.Services}
 	case req.Verb == "resume" && len(req.Services) == 1:
@@ -91,13 +106,48 @@ func handleControl(ctx context.Context, req controlRequest, commands chan<- upda
 	default:
 		return controlReply{Error: "the daemon does not know this request; restart it after an upgrade"}
 	}
-	reply := make(chan []updater.Reply, 1)
+	reply, permit := make(chan []updater.Reply, 1), make(chan updater.Permit, 1)
+	command := updater.Command{Event: ev, Reply: reply}
+	if req.Reserve != nil {
+		command = updater.Command{Event: ev, Permit: permit}
+	}
 	select {
-	case commands <- updater.Command{Event: ev, Reply: reply}:
-		return controlReply{Replies: <-reply}
+	case commands <- command:
 	case <-ctx.Done():
 		return controlReply{Error: "the daemon is stopping"}
 	}
+	select {
+	case r := <-reply:
+		return controlReply{Replies: r}
+	case p := <-permit:
+		return controlReply{Permit: &p}
+	}
+}
+
+var errNoDaemon = errors.New("no daemon is running")
+
+// askDaemon makes a request of the running daemon. Its error is errNoDaemon,
+// or tells a person what is wrong.
+func askDaemon(ctx context.Context, runDir string, req controlRequest) (controlReply, error) {
+	var reply controlReply
+	path := filepath.Join(runDir, socketName)
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return reply, fmt.Errorf("only the user that runs the daemon may ask it (%s); try as root", path)
+	case err != nil:
+		return reply, errNoDaemon
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
+	err = json.NewEncoder(conn).Encode(req)
+	if err == nil {
+		err = json.NewDecoder(conn).Decode(&reply)
+	}
+	if err != nil {
+		return reply, fmt.Errorf("the daemon did not answer (%w); look at: wandns status", err)
+	}
+	return reply, nil
 }
 
 func unknownService(name string, names []string) string {

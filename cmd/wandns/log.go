@@ -37,12 +37,7 @@ func (h lines) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	line := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, b.String())
+	line := oneLine(b.String())
 	w := h.out
 	if r.Level >= slog.LevelWarn {
 		w = h.err
@@ -51,6 +46,16 @@ func (h lines) Handle(_ context.Context, r slog.Record) error {
 	defer h.mu.Unlock()
 	_, err := io.WriteString(w, line+"\n")
 	return err
+}
+
+// oneLine keeps foreign text from acting on a terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // WithAttrs knows one attribute that holds for many lines: the service.

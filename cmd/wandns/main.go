@@ -39,26 +39,31 @@ type verb struct {
 	// setup declares the verb's flags and returns what runs it with the
 	// arguments that are left.
 	setup func(*flag.FlagSet) func(c *cli, args []string) int
+	about func() string // more for --help; nil for nothing
 }
 
 // cli is what every verb gets.
 type cli struct {
 	config         string // --config
 	configGiven    bool
+	stdin          *os.File
 	stdout, stderr io.Writer
 }
 
 func verbs() []verb {
-	return []verb{
-		{"run", "", "keep the names up to date until told to stop", setupRun},
-		{"check", "", "say what is wrong with the configuration, or print it as it is understood", setupCheck},
-		{"status", "", "show what is published, what is wanted and what is wrong", setupStatus},
-		{"update", "[SERVICE...]", "ask the running daemon to act now", setupUpdate},
-		{"resume", "SERVICE", "go on with a blocked service, once its cause is corrected", setupResume},
-		{"wan", "", "show the router's addresses and which of them can be published", setupWAN},
-		{"providers", "[NAME]", "list the providers, or the configuration keys of one", setupProviders},
-		{"version", "", "print the version", setupVersion},
+	list := []verb{
+		{name: "run", help: "keep the names up to date until told to stop", setup: setupRun},
+		{name: "check", help: "say what is wrong with the configuration, or print it as it is understood", setup: setupCheck},
+		{name: "status", help: "show what is published, what is wanted and what is wrong", setup: setupStatus},
+		{name: "update", args: "[SERVICE...]", help: "ask the running daemon to act now", setup: setupUpdate},
+		{name: "resume", args: "SERVICE", help: "go on with a blocked service, once its cause is corrected", setup: setupResume},
+		{name: "wan", help: "show the router's addresses and which of them can be published", setup: setupWAN},
+		{name: "providers", args: "[NAME]", help: "list the providers, or the configuration keys of one", setup: setupProviders},
 	}
+	for _, v := range accountVerbs() {
+		list = append(list, v.verb())
+	}
+	return append(list, verb{name: "version", help: "print the version", setup: setupVersion})
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -81,7 +86,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var names []string
 	for _, v := range verbs() {
 		if v.name == args[0] {
-			return v.run(&cli{stdout: stdout, stderr: stderr}, args[1:])
+			return v.run(&cli{stdin: os.Stdin, stdout: stdout, stderr: stderr}, args[1:])
 		}
 		names = append(names, v.name)
 	}
@@ -96,7 +101,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprintf(w, "wandns %s keeps DNS names pointing at a router whose address changes.\n\nUsage: wandns COMMAND [--config FILE] ...\n\n", version)
 	for _, v := range verbs() {
-		fmt.Fprintf(w, "  %-22s %s\n", strings.TrimSpace(v.name+" "+v.args), v.help)
+		fmt.Fprintf(w, "  %-28s %s\n", strings.TrimSpace(v.name+" "+v.args), v.help)
 	}
 	fmt.Fprintf(w, "\nThe configuration is %s unless --config names another file.\nwandns COMMAND --help tells more about it.\n", defaultConfig)
 }
@@ -110,6 +115,9 @@ func (v verb) run(c *cli, args []string) int {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintf(c.stdout, "Usage: wandns %s\n\n%s.\n\n", strings.TrimSpace(v.name+" [options] "+v.args), strings.ToUpper(v.help[:1])+v.help[1:])
+		if v.about != nil {
+			fmt.Fprintln(c.stdout, v.about())
+		}
 		flags.VisitAll(func(f *flag.Flag) {
 			name, help := flag.UnquoteUsage(f)
 			fmt.Fprintf(c.stdout, "  %-16s %s\n", strings.TrimSpace("--"+f.Name+" "+name), help)

@@ -63,6 +63,11 @@ func TestWhatIsTypedIsAnswered(t *testing.T) {
 		{"update without a daemon", []string{"update", "--config", idle}, exitFailed, "", "wandns run"},
 		{"providers", []string{"providers"}, exitDone, "No-IP", ""},
 		{"a provider", []string{"providers", "noip"}, exitDone, "username", ""},
+		{"an account verb without a service", []string{"host", "--config", good}, exitUsage, "", "list, attach, detach"},
+		{"an account verb with a bad file", []string{"host", "--config", bad, "home", "list"}, exitConfig, "", "line 8"},
+		{"an account verb of no service", []string{"host", "--config", good, "hme", "list"}, exitUsage, "", "the configuration has home"},
+		{"a key before there is a configuration", []string{"key", "--config", none, "sonic", "list"}, exitUsage, "", "Sonic.net wants the account's user name and password"},
+		{"an account verb that is not offered", []string{"client", "--config", good, "home", "create"}, exitRefused, "", "No-IP does not offer client create: "},
 		{"an unknown provider", []string{"providers", "nopi"}, exitUsage, "", `"nopi"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +103,7 @@ func TestVerbsAreThoseOfTheContract(t *testing.T) {
 			t.Errorf("%s is not explained by wandns help", v.name)
 		}
 	}
-	for _, name := range []string{"run", "check", "status", "update", "resume", "wan", "providers", "version"} {
+	for _, name := range []string{"run", "check", "status", "update", "resume", "wan", "providers", "record", "host", "key", "client", "presence", "probe", "version"} {
 		if !seen[name] {
 			t.Errorf("there is no verb %s", name)
 		}

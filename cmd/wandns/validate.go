@@ -196,14 +196,7 @@ func (v *validator) service(s section, n int) serviceConfig {
 	}
 	v.sourced(s, c)
 	v.own(&c, own, s.line)
-	if of := c.Spec.FamiliesOf; of != nil {
-		can := of(c.Values)
-		c.Families = [2]bool{c.Families[0] && can[0], c.Families[1] && can[1]}
-		if c.Families == [2]bool{} {
-			v.now, _ = s.find("family")
-			v.wrong("is not what the other keys of the provider are for; leave it out")
-		}
-	}
+	v.together(s, &c)
 
 	for _, k := range serviceKeys {
 		if name := k.name; k.required && !s.has(name) && (name != "name" || s.name == "") {
@@ -220,6 +213,29 @@ func (v *validator) service(s section, n int) serviceConfig {
 		c.Server = ""
 	}
 	return c
+}
+
+// together asks the provider about what the fields say taken together.
+func (v *validator) together(s section, c *serviceConfig) {
+	can := [2]bool{true, !c.Spec.IPv4Only}
+	if c.Spec.FamiliesOf != nil {
+		can = c.Spec.FamiliesOf(c.Values)
+	}
+	c.Families = [2]bool{c.Families[wan.IPv4] && can[wan.IPv4], c.Families[wan.IPv6] && can[wan.IPv6]}
+	if c.Families == [2]bool{} {
+		v.now, _ = s.find("family")
+		v.wrong("is not what %s publishes with these keys; leave it out", c.Spec.Title)
+	}
+	if c.Spec.CheckValues == nil {
+		return
+	}
+	if key, why := c.Spec.CheckValues(c.Values, c.Hosts); why != "" {
+		v.now = option{name: key, line: s.line}
+		if o, ok := s.find(key); ok {
+			v.now = o
+		}
+		v.wrong("%s", why)
+	}
 }
 
 // sourced finds what does not go with where the addresses come from.

@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"text/tabwriter"
+	"slices"
+	"strings"
 
 	"wandns/updater"
 	"wandns/updater/providers"
@@ -15,13 +16,17 @@ type providerJSON struct {
 	Title     string      `json:"title"`
 	URL       string      `json:"url"`
 	Abilities []string    `json:"abilities"`
+	IPv4Only  bool        `json:"ipv4_only"`
 	Limits    limitsJSON  `json:"limits"`
 	Fields    []fieldJSON `json:"fields"`
 }
 
 type limitsJSON struct {
 	Floor           float64 `json:"seconds_between_requests"`
-	HostsPerRequest int     `json:"hosts_per_request"` // 0 for any number
+	PerHour         int     `json:"requests_per_hour"` // 0 for any number, as below
+	PerDay          int     `json:"changes_of_a_name_per_day"`
+	HostsPerRequest int     `json:"hosts_per_request"`
+	OneFamily       bool    `json:"one_family_per_request"`
 }
 
 type fieldJSON struct {
@@ -33,9 +38,11 @@ type fieldJSON struct {
 }
 
 func describe(s updater.Spec) providerJSON {
+	l := s.Limits
 	p := providerJSON{
-		Name: s.Name, Title: s.Title, URL: s.URL, Abilities: []string{"update"}, Fields: []fieldJSON{},
-		Limits: limitsJSON{s.Limits.Floor.Seconds(), s.Limits.HostsPerRequest},
+		Name: s.Name, Title: s.Title, URL: s.URL, IPv4Only: s.IPv4Only, Fields: []fieldJSON{},
+		Abilities: append([]string{"update"}, abilities(able(s))...),
+		Limits:    limitsJSON{l.Floor.Seconds(), l.PerHour, l.PerDay, l.HostsPerRequest, l.OneFamily},
 	}
 	if s.TakesSource {
 		p.Abilities = append(p.Abilities, "source-provider")
@@ -74,10 +81,15 @@ func setupProviders(flags *flag.FlagSet) func(*cli, []string) int {
 		case len(args) > 0:
 			c.printProvider(list[0])
 		default:
-			t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprint(t, "NAME\tSERVICE\tWHERE\n")
+			t := newTable(c)
+			fmt.Fprint(t, "NAME\tSERVICE\tWHERE\tVERBS\n")
 			for _, p := range list {
-				fmt.Fprintf(t, "%s\t%s\t%s\n", p.Name, p.Title, p.URL)
+				var verbs []string
+				for _, a := range p.Abilities[1:] {
+					v, _, _ := strings.Cut(a, " ")
+					verbs = append(verbs, v)
+				}
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", p.Name, p.Title, p.URL, dash(strings.Join(slices.Compact(verbs), " ")))
 			}
 			t.Flush()
 		}
@@ -87,7 +99,7 @@ func setupProviders(flags *flag.FlagSet) func(*cli, []string) int {
 
 func (c *cli) printProvider(p providerJSON) {
 	fmt.Fprintf(c.stdout, "%s: %s, %s\n\n", p.Name, p.Title, p.URL)
-	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	t := newTable(c)
 	fmt.Fprint(t, "KEY\tNEEDED\tMEANING\tEXAMPLE\n")
 	for _, f := range p.Fields {
 		needed := "no"
@@ -110,10 +122,29 @@ func (c *cli) printProvider(p providerJSON) {
 		}
 	}
 	t.Flush()
-	if n := p.Limits.HostsPerRequest; n > 0 {
-		fmt.Fprintf(c.stdout, "\nAt most %d names go into one request; wandns splits longer lists.\n", n)
+	if rules := p.rules(); len(rules) > 0 {
+		fmt.Fprintf(c.stdout, "\nRules that wandns keeps: %s.\n", strings.Join(rules, "; "))
 	}
-	if s := p.Limits.Floor; s > 0 {
-		fmt.Fprintf(c.stdout, "\nAt least %g s lie between two requests.\n", s)
+	if own := p.Abilities[1:]; len(own) > 0 {
+		fmt.Fprintf(c.stdout, "\nBesides updating: wandns %s.\n", strings.Join(own, ", wandns "))
 	}
+}
+
+// rules are the provider's limits, in words.
+func (p providerJSON) rules() []string {
+	var list []string
+	rule := func(holds bool, format string, args ...any) {
+		if holds {
+			list = append(list, fmt.Sprintf(format, args...))
+		}
+	}
+	l := p.Limits
+	rule(p.IPv4Only, "only IPv4")
+	rule(l.Floor > 0, "at least %g s between two requests", l.Floor)
+	rule(l.PerHour > 0, "at most %d requests an hour", l.PerHour)
+	rule(l.PerDay > 0, "at most %d changes of a name in 24 hours", l.PerDay)
+	rule(l.HostsPerRequest == 1, "one name in a request")
+	rule(l.HostsPerRequest > 1, "at most %d names in a request, longer lists are split", l.HostsPerRequest)
+	rule(l.OneFamily, "one address in a request")
+	return list
 }

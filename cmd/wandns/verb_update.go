@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"net"
-	"os"
-	"path/filepath"
-	"time"
 )
 
 func setupUpdate(*flag.FlagSet) func(*cli, []string) int {
@@ -28,24 +23,12 @@ func setupResume(*flag.FlagSet) func(*cli, []string) int {
 // control asks the running daemon and prints what it says.
 func (c *cli) control(req controlRequest) int {
 	runDir, _ := c.runDir()
-	path := filepath.Join(runDir, socketName)
-	conn, err := new(net.Dialer).DialContext(context.Background(), "unix", path)
+	reply, err := askDaemon(context.Background(), runDir, req)
 	switch {
-	case errors.Is(err, os.ErrPermission):
-		return c.fail(exitFailed, "only the user that runs the daemon may ask it (%s); try as root", path)
-	case err != nil:
+	case errors.Is(err, errNoDaemon):
 		return c.fail(exitFailed, "no daemon is running in %s; start it with: wandns run --config %s", runDir, c.config)
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
-	var reply controlReply
-	err = json.NewEncoder(conn).Encode(req)
-	if err == nil {
-		err = json.NewDecoder(conn).Decode(&reply)
-	}
-	switch {
 	case err != nil:
-		return c.fail(exitFailed, "the daemon did not answer (%v); look at: wandns status", err)
+		return c.fail(exitFailed, "%v", err)
 	case reply.Error != "":
 		return c.fail(exitUsage, "%s", reply.Error)
 	}

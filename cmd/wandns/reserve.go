@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"wandns/persist"
+	"wandns/updater"
+)
+
+// shortly is how long a verb waits for its turn.
+const shortly = 15 * time.Second
+
+// reserve makes a request keep the provider's rules, as the daemon's own
+// requests do. Every request of a verb passes here before it leaves: it is
+// allowed and counted, waits a moment, or is a *updater.Fault.
+func (e *errand) reserve(ctx context.Context, hosts []string) error {
+	if e.cfg == nil {
+		return nil // no daemon has sent anything for this account
+	}
+	ev := updater.Reserve{Service: e.service.Name, Hosts: hosts, Changes: min(len(hosts), 1)}
+	last := time.Now().Add(shortly)
+	for {
+		p, err := e.permit(ctx, ev)
+		switch {
+		case err != nil:
+			return err
+		case p.Why == "":
+			return nil
+		case p.Until.IsZero():
+			return &updater.Fault{Kind: updater.Blocked, Detail: "nothing was sent: " + p.Why}
+		case p.Until.After(last):
+			return &updater.Fault{Kind: updater.Throttled, Detail: "nothing was sent: " + p.Why, Next: "try again at " + p.Until.Local().Format(time.DateTime)}
+		}
+		select {
+		case <-time.After(max(time.Until(p.Until), time.Second)):
+		case <-ctx.Done():
+			return &updater.Fault{Kind: updater.Transient, Detail: "interrupted; nothing was sent"}
+		}
+	}
+}
+
+// permit asks the engine of the running daemon or, without one, an engine made
+// from the store.
+func (e *errand) permit(ctx context.Context, ev updater.Reserve) (updater.Permit, error) {
+	reply, err := askDaemon(ctx, e.cfg.RunDir, controlRequest{Reserve: &reservation{ev.Service, ev.Hosts, ev.Changes}})
+	switch {
+	case errors.Is(err, errNoDaemon):
+		return e.permitAlone(ev)
+	case err != nil:
+		return updater.Permit{}, fmt.Errorf("nothing was sent: %w", err)
+	case reply.Error != "":
+		return updater.Permit{}, fmt.Errorf("nothing was sent: %s", reply.Error)
+	case reply.Permit == nil:
+		return updater.Permit{}, errors.New("nothing was sent: the running daemon is another version; restart it")
+	}
+	return *reply.Permit, nil
+}
+
+func (e *errand) permitAlone(ev updater.Reserve) (updater.Permit, error) {
+	store, err := persist.Open(e.cfg.StateDir, e.cfg.RunDir)
+	if errors.Is(err, persist.ErrInUse) {
+		return updater.Permit{}, fmt.Errorf("nothing was sent: %w; try again when it has ended", err)
+	}
+	if err != nil {
+		return updater.Permit{}, fmt.Errorf("nothing was sent: %w", err)
+	}
+	defer store.Close()
+	records, err := store.Records()
+	if err != nil {
+		return updater.Permit{}, fmt.Errorf("nothing was sent: %w", err)
+	}
+	var services []updater.Service
+	for _, a := range e.cfg.accounts(agent()) {
+		services = append(services, a.Service)
+	}
+	now := time.Now()
+	engine := updater.NewEngine(records, store.Clock(), rand.Uint64())
+	engine.Step(now, updater.Configure{Services: services})
+	plan := engine.Step(now, ev)
+	if len(plan.Save) > 0 {
+		if err := store.Save(now, plan.Save); err != nil {
+			return updater.Permit{}, fmt.Errorf("nothing was sent: %w", err)
+		}
+	}
+	return plan.Permit, nil
+}
