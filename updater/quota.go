@@ -93,12 +93,17 @@ func (l *ledger) change(s *service, host string, now time.Time) {
 // answered replaces the change that sent counted by what became of it.
 func (l *ledger) answered(s *service, host string, counts bool, now time.Time) {
 	l.last[s.Account] = now
-	key := [2]string{s.Account, host}
-	if w := l.changes[key]; len(w) > 0 {
-		l.changes[key] = w[:len(w)-1]
-	}
+	l.forget(s, host)
 	if counts {
 		l.change(s, host, now)
+	}
+}
+
+// forget takes back the latest change.
+func (l *ledger) forget(s *service, host string) {
+	key := [2]string{s.Account, host}
+	if w := l.changes[key]; len(w) > 0 {
+		l.changes[key] = slices.Clone(w[:len(w)-1])
 	}
 }
 

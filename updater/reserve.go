@@ -7,7 +7,7 @@ import (
 
 // Reserve asks whether a request that the daemon did not plan may leave now:
 // one that a person typed. What it permits counts against the provider's
-// limits, whatever comes of the request; the floor is for updates.
+// limits. The floor is for updates, and a block ends where the user acts.
 type Reserve struct {
 	Service string
 	Hosts   []string // whose records change
@@ -35,8 +35,6 @@ func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
 		}
 	}
 	switch free := e.ledger.hourFree(s); {
-	case s.rec.Blocked != "":
-		return Permit{Why: s.rec.Blocked + s.resumeHint()}
 	case s.hold.kind == Throttled && s.hold.until.After(now):
 		return Permit{s.hold.until, s.hold.why}
 	case free.After(now):
@@ -50,33 +48,32 @@ func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
 	return Permit{}
 }
 
-// Heard is a fault that a request met which the daemon did not plan.
+// Heard is what became of a request that a Reserve permitted, if it failed.
 type Heard struct {
-	Service string
-	Hosts   []string
-	Fault   Fault
+	Reserve
+	Fault Fault
 }
 
-func (Heard) event() {}
-
-// heard makes the daemon obey what somebody else was told.
+// heard forgets changes that were not made, and makes the daemon wait too when
+// the provider says so. A refusal is about what the person asked for.
 func (e *Engine) heard(now time.Time, ev Heard) {
 	i := slices.IndexFunc(e.services, func(s *service) bool { return s.Name == ev.Service })
-	if i < 0 {
+	if i < 0 || ev.Fault.Kind == Unconfirmed {
 		return
 	}
 	s := e.services[i]
-	switch ev.Fault.Kind {
-	case Spent:
-		for _, name := range ev.Hosts {
+	for _, name := range ev.Hosts {
+		for range ev.Changes {
+			e.ledger.forget(s, name)
+		}
+		if ev.Fault.Kind == Spent {
 			e.ledger.spent(s, name, now)
 		}
-	case Throttled, Blocked:
+	}
+	if ev.Fault.Kind == Throttled {
 		s.rec.Error = ev.Fault.Detail
 		e.apply(now, s, Request{}, &ev.Fault)
-	default:
-		return
 	}
 	s.identify()
-	e.dirty[s.Name] = true
+	e.dirty[s.Name] = s.Limits.counted() || ev.Fault.Kind == Throttled
 }

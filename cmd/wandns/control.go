@@ -28,11 +28,20 @@ type controlRequest struct {
 	Reserve  *reservation `json:"reserve,omitempty"` // in place of a verb
 }
 
-// reservation is an updater.Reserve.
+// reservation is an updater.Reserve or, with a fault, an updater.Heard.
 type reservation struct {
-	Service string   `json:"service"`
-	Hosts   []string `json:"hosts"`
-	Changes int      `json:"changes"`
+	Service string         `json:"service"`
+	Hosts   []string       `json:"hosts"`
+	Changes int            `json:"changes"`
+	Fault   *updater.Fault `json:"fault,omitempty"` // what the request met
+}
+
+func (r reservation) event() updater.Event {
+	ev := updater.Reserve{Service: r.Service, Hosts: r.Hosts, Changes: r.Changes}
+	if r.Fault != nil {
+		return updater.Heard{Reserve: ev, Fault: *r.Fault}
+	}
+	return ev
 }
 
 type controlReply struct {
@@ -98,7 +107,7 @@ func handleControl(ctx context.Context, req controlRequest, commands chan<- upda
 	var ev updater.Event
 	switch {
 	case req.Reserve != nil:
-		ev = updater.Reserve{Service: req.Reserve.Service, Hosts: req.Reserve.Hosts, Changes: req.Reserve.Changes}
+		ev = req.Reserve.event()
 	case req.Verb == "update":
 		ev = updater.Poke{Services: req.Services}
 	case req.Verb == "resume" && len(req.Services) == 1:

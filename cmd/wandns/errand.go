@@ -86,6 +86,9 @@ func (e *errand) run() int {
 	case err != nil && ctx.Err() != nil:
 		return e.fail(exitUnconfirmed, "interrupted; what was sent may have been carried out")
 	case err != nil:
+		if err := e.tell(context.WithoutCancel(ctx), touched, err); err != nil {
+			fmt.Fprintf(e.cli.stderr, "wandns: the daemon could not be told of it: %v\n", err)
+		}
 		return e.failed(err)
 	}
 	if err := e.show(out); err != nil {

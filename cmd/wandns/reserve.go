@@ -21,13 +21,13 @@ func (e *errand) reserve(ctx context.Context, hosts []string) error {
 	if e.cfg == nil {
 		return nil // no daemon has sent anything for this account
 	}
-	ev := updater.Reserve{Service: e.service.Name, Hosts: hosts, Changes: min(len(hosts), 1)}
+	ev := reservation{Service: e.service.Name, Hosts: hosts, Changes: min(len(hosts), 1)}
 	last := time.Now().Add(shortly)
 	for {
 		p, err := e.permit(ctx, ev)
 		switch {
 		case err != nil:
-			return err
+			return fmt.Errorf("nothing was sent: %w", err)
 		case p.Why == "":
 			return nil
 		case p.Until.IsZero():
@@ -43,35 +43,48 @@ func (e *errand) reserve(ctx context.Context, hosts []string) error {
 	}
 }
 
+// tell makes known what a request met that was allowed: what was not carried
+// out does not count, and what the provider demands holds for the daemon too.
+func (e *errand) tell(ctx context.Context, hosts []string, err error) error {
+	fault, ok := errors.AsType[*updater.Fault](err)
+	if e.cfg == nil || !ok {
+		return nil
+	}
+	clean := *fault
+	clean.Detail, clean.Next = e.account.Redact(fault.Detail), e.account.Redact(fault.Next)
+	_, err = e.permit(ctx, reservation{e.service.Name, hosts, min(len(hosts), 1), &clean})
+	return err
+}
+
 // permit asks the engine of the running daemon or, without one, an engine made
 // from the store.
-func (e *errand) permit(ctx context.Context, ev updater.Reserve) (updater.Permit, error) {
-	reply, err := askDaemon(ctx, e.cfg.RunDir, controlRequest{Reserve: &reservation{ev.Service, ev.Hosts, ev.Changes}})
+func (e *errand) permit(ctx context.Context, r reservation) (updater.Permit, error) {
+	reply, err := askDaemon(ctx, e.cfg.RunDir, controlRequest{Reserve: &r})
 	switch {
 	case errors.Is(err, errNoDaemon):
-		return e.permitAlone(ev)
+		return e.permitAlone(r.event())
 	case err != nil:
-		return updater.Permit{}, fmt.Errorf("nothing was sent: %w", err)
+		return updater.Permit{}, err
 	case reply.Error != "":
-		return updater.Permit{}, fmt.Errorf("nothing was sent: %s", reply.Error)
+		return updater.Permit{}, errors.New(reply.Error)
 	case reply.Permit == nil:
-		return updater.Permit{}, errors.New("nothing was sent: the running daemon is another version; restart it")
+		return updater.Permit{}, errors.New("the running daemon is another version; restart it")
 	}
 	return *reply.Permit, nil
 }
 
-func (e *errand) permitAlone(ev updater.Reserve) (updater.Permit, error) {
+func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
 	store, err := persist.Open(e.cfg.StateDir, e.cfg.RunDir)
 	if errors.Is(err, persist.ErrInUse) {
-		return updater.Permit{}, fmt.Errorf("nothing was sent: %w; try again when it has ended", err)
+		return updater.Permit{}, fmt.Errorf("%w; try again when it has ended", err)
 	}
 	if err != nil {
-		return updater.Permit{}, fmt.Errorf("nothing was sent: %w", err)
+		return updater.Permit{}, err
 	}
 	defer store.Close()
 	records, err := store.Records()
 	if err != nil {
-		return updater.Permit{}, fmt.Errorf("nothing was sent: %w", err)
+		return updater.Permit{}, err
 	}
 	var services []updater.Service
 	for _, a := range e.cfg.accounts(agent()) {
@@ -83,7 +96,7 @@ func (e *errand) permitAlone(ev updater.Reserve) (updater.Permit, error) {
 	plan := engine.Step(now, ev)
 	if len(plan.Save) > 0 {
 		if err := store.Save(now, plan.Save); err != nil {
-			return updater.Permit{}, fmt.Errorf("nothing was sent: %w", err)
+			return updater.Permit{}, err
 		}
 	}
 	return plan.Permit, nil
