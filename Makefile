@@ -51,7 +51,8 @@ deps:
 	fi
 
 # A program that the tests need, and Debian's package that has it.
-TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck
+TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck \
+	ip=iproute2 radvd=radvd dnsmasq=dnsmasq-base busybox=busybox-static kea-dhcp6=kea-dhcp6-server dhclient=isc-dhcp-client
 
 build: ## bin/wandns and bin/wandns-sim for this machine
 	@mkdir -p bin
