@@ -267,3 +267,13 @@ func tools(t testing.TB, names ...string) {
 		t.Skip(why)
 	}
 }
+
+// device returns the index of the device that got the address last.
+func (e *ear) device(addr string) (index int) {
+	for _, a := range e.heard() {
+		if a.addr.String() == addr && !a.gone {
+			index = a.device
+		}
+	}
+	return index
+}
