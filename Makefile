@@ -24,19 +24,19 @@ arm5 arm6 arm7: export GOARM = $(@:arm%=%)
 mips mipsle: export GOMIPS = softfloat
 mips64 mips64le: export GOMIPS64 = softfloat
 
-.PHONY: help run test unit qemu build cross lint size clean deps $(ARCHES)
+.PHONY: help run test unit qemu test-qemu build cross lint size clean deps $(ARCHES)
 .DEFAULT_GOAL := help
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## watch names follow an address, on simulated services; Ctrl-C ends it
 	@bin/wandns-sim -demo bin/wandns
 
-test: deps unit qemu size ## install what the tests need and run every test
+test: deps unit qemu test-qemu size ## install what the tests need and run every test
 
 unit:
-	go vet -tags '$(TAGS)' ./...
+	go vet -tags '$(TAGS),qemu' ./...
 	WANDNS_CI=1 go test -tags '$(TAGS)' ./...
 
 # The tests without a kernel of their own, as the routers' processors run them.
@@ -48,6 +48,18 @@ qemu:
 
 QEMU_TESTS := -tags '$(TAGS)' -skip 'Kernel|E2E|HostileDays' ./wan ./persist ./updater/... ./cmd/wandns
 
+test-qemu: dist/guest ## PPPoE, WireGuard and VLANs, in a guest with Debian's kernel under QEMU
+	go test -count=1 -tags '$(TAGS),qemu' -run TestInAGuest ./packaging
+
+# Debian's kernel and what it needs for networks, unpacked rather than installed.
+dist/guest: | deps
+	rm -rf $@.tmp && mkdir -p $@.tmp
+	apt-get update -q
+	cd $@.tmp && apt-get download -q $$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-/ {print $$2}')
+	dpkg-deb --fsys-tarfile $@.tmp/*.deb | tar -x -C $@.tmp --exclude='*/drivers/[!nv]*' ./boot ./lib/modules
+	depmod -b $@.tmp $$(ls $@.tmp/lib/modules)
+	rm $@.tmp/*.deb && mv $@.tmp $@
+
 deps:
 	@missing=; for tool in $(TOOLS); do command -v $${tool%%=*} >/dev/null || missing="$$missing $${tool#*=}"; done; \
 	if [ -n "$$missing" ]; then \
@@ -56,7 +68,9 @@ deps:
 	fi
 
 # A program that the tests need, and Debian's package that has it.
-TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck
+TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck \
+	ip=iproute2 radvd=radvd dnsmasq=dnsmasq-base busybox=busybox-static kea-dhcp6=kea-dhcp6-server dhclient=isc-dhcp-client \
+	qemu-system-x86_64=qemu-system-x86 modprobe=kmod pppd=ppp pppoe-server=pppoe wg=wireguard-tools
 
 build: ## bin/wandns and bin/wandns-sim for this machine
 	@mkdir -p bin

@@ -115,7 +115,8 @@ func TestFloors(t *testing.T) {
 }
 
 func TestShellScripts(t *testing.T) {
-	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh")
+	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh",
+		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh")
 }
 
 func TestTopLevel(t *testing.T) {

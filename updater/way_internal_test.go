@@ -51,7 +51,7 @@ func TestWayKeepsTheSourceOfWhatIsNotSent(t *testing.T) {
 	}
 }
 
-func TestMarkThatIsRefused(t *testing.T) {
+func TestKernelRefusesTheMark(t *testing.T) {
 	dir := t.TempDir()
 	refused := make(chan error)
 	go func() {

@@ -14,7 +14,6 @@ import (
 	"wandns/wan/wantest"
 )
 
-//nolint:gochecknoglobals // constants
 var (
 	gateway = netip.MustParseAddr("fe80::1%wan0")
 	noon    = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

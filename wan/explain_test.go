@@ -29,7 +29,8 @@ func TestExplainNamesEveryOtherAddress(t *testing.T) {
 			},
 		},
 		{
-			"preferred source", world(at("wan0", "2a00:1::2/64"), at("wan0", "2a00:1::3/64"), second), IPv6, Policy{},
+			"preferred source", world(at("wan0", "2a00:1::2/64"), at("wan0", "2a00:1::3/64"), second), IPv6,
+			Policy{},
 			[]string{"2a00:1::2 wan0 good too, but 2a00:1::3 is the preferred source of the route"},
 		},
 		{
@@ -38,31 +39,38 @@ func TestExplainNamesEveryOtherAddress(t *testing.T) {
 			[]string{"2a00:1::2 wan0 good too, but 2a00:1::3 is published already"},
 		},
 		{
-			"kernel's order", world(at("wan0", "84.0.0.2/24"), at("wan0", "84.0.0.3/24"), by("wan0", 1)), IPv4, Policy{},
+			"kernel's order", world(at("wan0", "84.0.0.2/24"), at("wan0", "84.0.0.3/24"), by("wan0", 1)), IPv4,
+			Policy{},
 			[]string{"84.0.0.3 wan0 good too, but 84.0.0.2 comes first in the kernel's list"},
 		},
 		{
-			"pinned", world(at("wan0", "84.0.0.2/24"), at("wan1", "85.0.0.2/24"), by("wan0", 1)), IPv4, Policy{Device: "wan1"},
+			"pinned", world(at("wan0", "84.0.0.2/24"), at("wan1", "85.0.0.2/24"), by("wan0", 1)), IPv4,
+			Policy{Device: "wan1"},
 			[]string{"84.0.0.2 wan0 wan0 is not the configured device"},
 		},
 		{
-			"pinned to a network", on(world(at("wan0", "84.0.0.2/24"), at("wan1", "85.0.0.2/24"), by("wan0", 1)), Network{"wanb", "wan1", true}), IPv4, Policy{Interface: "wanb"},
+			"pinned to a network", on(world(at("wan0", "84.0.0.2/24"), at("wan1", "85.0.0.2/24"), by("wan0", 1)), Network{"wanb", "wan1", true}), IPv4,
+			Policy{Interface: "wanb"},
 			[]string{"84.0.0.2 wan0 wan0 is not the configured device"},
 		},
 		{
-			"pinned to a network that is down", on(world(at("wan0", "84.0.0.2/24"), by("wan0", 1)), Network{"wanb", "", false}), IPv4, Policy{Interface: "wanb"},
+			"pinned to a network that is down", on(world(at("wan0", "84.0.0.2/24"), by("wan0", 1)), Network{"wanb", "", false}), IPv4,
+			Policy{Interface: "wanb"},
 			[]string{"84.0.0.2 wan0 interface wanb is not up"},
 		},
 		{
-			"outside the source", world(at("wan0", "2a00:1::2/64"), at("wan0", "2a00:2::2/64"), from(by6("wan0", 1), "2a00:1::/48")), IPv6, Policy{},
+			"outside the source", world(at("wan0", "2a00:1::2/64"), at("wan0", "2a00:2::2/64"), from(by6("wan0", 1), "2a00:1::/48")), IPv6,
+			Policy{},
 			[]string{"2a00:2::2 wan0 outside 2a00:1::/48"},
 		},
 		{
-			"two sources", world(at("wan0", "2a00:1::2/64"), at("wan1", "2a00:2::2/64"), from(by6("wan0", 1), "2a00:1::/48"), from(by6("wan1", 2), "2a00:2::/48")), IPv6, Policy{},
+			"two sources", world(at("wan0", "2a00:1::2/64"), at("wan1", "2a00:2::2/64"), from(by6("wan0", 1), "2a00:1::/48"), from(by6("wan1", 2), "2a00:2::/48")), IPv6,
+			Policy{},
 			[]string{"2a00:2::2 wan1 good too, but wan0 comes first"},
 		},
 		{
-			"without a default route", world(at("lan0", "192.168.1.1/24"), at("wan0", "84.0.0.2/24")), IPv4, Policy{},
+			"without a default route", world(at("lan0", "192.168.1.1/24"), at("wan0", "84.0.0.2/24")), IPv4,
+			Policy{},
 			[]string{"192.168.1.1 lan0 private", "84.0.0.2 wan0 wan0 holds no IPv4 default route"},
 		},
 		{
@@ -98,7 +106,8 @@ func TestChoiceHasTheProvidersPrefix(t *testing.T) {
 		{
 			"delegated to the host's network",
 			delegated(world(at("wan0", "2a00:1::2/64"), at("lan0", "2a00:3:0:1::1/64"), by6("wan0", 1)), "2a00:2::/56", "2a00:3::/56"),
-			Policy{Host: netip.MustParseAddr("::10")}, "2a00:3::/56",
+			Policy{Host: netip.MustParseAddr("::10")},
+			"2a00:3::/56",
 		},
 	} {
 		if got := Choose(c.state, IPv6, c.p).Prefix; got.String() != c.want {

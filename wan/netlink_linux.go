@@ -99,8 +99,13 @@ func (r *reader) read(all bool) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("read the IPv4 routes: %w", err)
 	}
+	for _, h := range r.hops {
+		// The kernel marks the route later than the device, without a word.
+		h.LinkDown = !devices[h.index].Carrier
+		hops = append(hops, h)
+	}
 	var routes []Route
-	for _, h := range append(hops, r.hops...) {
+	for _, h := range hops {
 		if h.Device = devices[h.index].Name; h.Device != "" {
 			routes = append(routes, h.Route)
 		}

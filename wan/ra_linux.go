@@ -78,7 +78,7 @@ func (h *hearing) follow(s State) {
 		}
 		e := &w
 		h.ears[device] = e
-		switch err := e.open(device); {
+		switch err := e.open(); {
 		case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 			h.deaf = true
 			h.log.Warn("router advertisements are not heard, so a withdrawn prefix is noticed later, when the kernel says so; to change that give wandns CAP_NET_RAW")
@@ -103,7 +103,7 @@ func (s State) linkLocal(device string) netip.Addr {
 }
 
 // open starts to listen and asks the routers to advertise themselves.
-func (e *ear) open(device string) error {
+func (e *ear) open() error {
 	ifi, err := net.InterfaceByIndex(e.index)
 	if err != nil {
 		return err

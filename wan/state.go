@@ -172,15 +172,13 @@ func (s State) Equal(t State) bool {
 		slices.Equal(s.Delegated, t.Delegated) &&
 		slices.Equal(s.Networks, t.Networks) && s.NoNetworks == t.NoNetworks &&
 		s.Ignored == t.Ignored && s.Deaf == t.Deaf &&
-		alike(s.Addrs, t.Addrs) && alike(s.Routers, t.Routers) && alike(s.Advertised, t.Advertised)
+		alike(s.Addrs, t.Addrs, Addr.lasting) && alike(s.Routers, t.Routers, Router.lasting) &&
+		alike(s.Advertised, t.Advertised, Advertised.lasting)
 }
 
 // alike compares what has lifetimes.
-func alike[T interface {
-	comparable
-	lasting() T
-}](a, b []T) bool {
-	return slices.EqualFunc(a, b, func(a, b T) bool { return a.lasting() == b.lasting() })
+func alike[T comparable](a, b []T, lasting func(T) T) bool {
+	return slices.EqualFunc(a, b, func(a, b T) bool { return lasting(a) == lasting(b) })
 }
 
 // lasting is the address without what changes by itself.
