@@ -44,6 +44,7 @@ func (e *Engine) done(now time.Time, d Done) {
 		// outage costs no flash.
 		s.rec.Sent--
 		s.rec.SentToday--
+		s.unsent = true
 	} else {
 		e.dirty[s.Name] = true
 		s.rec.Intent = nil

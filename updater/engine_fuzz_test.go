@@ -42,6 +42,43 @@ type fuzzWorld struct {
 	last     map[string]time.Time // by account: when the last request left
 	looks    map[string]*fuzzLook // by key
 	state    wan.State
+	sent     []time.Time            // requests of the service that has limits
+	changed  map[string][]time.Time // by host: what its provider counts
+}
+
+// count notes that a request may have changed something.
+func (w *fuzzWorld) count(j Job) {
+	for _, h := range j.Request.Hosts {
+		w.changed[h] = append(w.changed[h], w.now)
+	}
+}
+
+// limited checks that a request keeps its provider's limits.
+func (w *fuzzWorld) limited(j Job) {
+	limits := w.services[slices.IndexFunc(w.services, func(s Service) bool { return s.Name == j.Service })].Limits
+	within := func(list []time.Time, d time.Duration) (n int) {
+		for _, t := range list {
+			if w.now.Sub(t) < d {
+				n++
+			}
+		}
+		return n
+	}
+	if limits.OneFamily && j.Request.V4.IsValid() && j.Request.V6.IsValid() {
+		w.t.Fatalf("two families in %+v", j)
+	}
+	if limits.PerHour == 0 {
+		return
+	}
+	if n := within(w.sent, time.Hour); n >= limits.PerHour {
+		w.t.Fatalf("%+v is number %d of the hour", j, n+1)
+	}
+	w.sent = append(w.sent, w.now)
+	for _, h := range j.Request.Hosts {
+		if n := within(w.changed[h], 24*time.Hour); n >= limits.PerDay {
+			w.t.Fatalf("%+v changes %s for the %d. time of the day", j, h, n+1)
+		}
+	}
 }
 
 // fuzzLook is what a look may do: not leave twice, nor without a reason within
@@ -62,7 +99,11 @@ func newFuzzWorld(t *testing.T) *fuzzWorld {
 	a, b, c, d := home("a.example.com", "b.example.com"), home("c.example.com"), home("d.example.com"), home("e.example.com")
 	b.Name, c.Name, c.Account, d.Name, d.Account = "second", "third", "other", "fourth", "fourth"
 	b.Source, d.Source = WebSource, ProviderSource
-	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}}
+	a.Limits.Floor, b.Limits.Floor = 2*time.Second, 2*time.Second
+	c.Limits = Limits{PerHour: 6, PerDay: 3, HostsPerRequest: 1, OneFamily: true}
+	c.Provider = "limited"
+	c.Hosts = append(c.Hosts, "f.example.com")
+	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}}
 	w.e = NewEngine(nil, time.Time{}, 7)
 	w.step(Configure{w.services})
 	return w
@@ -109,11 +150,19 @@ func (w *fuzzWorld) play(b byte) {
 		w.step(Configure{w.services})
 	case 8: // a reboot, perhaps with the clock lost
 		lastSeen := w.now
-		if n&1 != 0 {
-			w.now = start.AddDate(-3, 0, n)
+		if lost := start.AddDate(-3, 0, n); n&1 != 0 && lost.Before(w.now) {
+			w.now = lost
 			for name, at := range w.floor {
 				w.floor[name] = w.now.Add(max(at.Sub(lastSeen)-time.Second, 0))
 			}
+			for _, list := range append(slices.Collect(maps.Values(w.changed)), w.sent) {
+				for i, t := range list {
+					list[i] = w.now.Add(-lastSeen.Sub(t))
+				}
+			}
+		}
+		for _, j := range w.flights {
+			w.count(j)
 		}
 		w.flights, w.last, w.looks, w.state = nil, map[string]time.Time{}, map[string]*fuzzLook{}, wan.State{}
 		w.e = NewEngine(w.saved, lastSeen, 8)
@@ -164,7 +213,11 @@ func (w *fuzzWorld) answer(n int) {
 	if j.Request.From != "" && j.Request.V4.IsValid() {
 		d.Results[0].V4 = netip.MustParseAddr(fmt.Sprintf("84.0.2.%d", n))
 	}
-	if kind := Kind(n % 9); kind >= Unreachable && kind <= Clock {
+	kind := Kind(n % 11)
+	if kind == 0 || kind == 10 || kind == Unconfirmed {
+		w.count(j)
+	}
+	if kind >= Unreachable && kind <= Clock {
 		fault := &Fault{Kind: kind, Detail: "fault", RetryAfter: time.Duration(n) * 10 * time.Minute}
 		if n&8 != 0 {
 			d.Results[0].Fault = fault
@@ -229,9 +282,10 @@ func (w *fuzzWorld) step(ev Event) {
 		if at := w.floor[j.Service]; w.now.Before(at) {
 			t.Fatalf("%T: %+v leaves at %v, allowed from %v", ev, j, w.now, at)
 		}
-		if gap := w.now.Sub(w.last[j.Account]); gap < 2*time.Second {
+		if gap := w.now.Sub(w.last[j.Account]); j.Account == "account" && gap < 2*time.Second {
 			t.Fatalf("%T: %+v leaves %s after the account's last request", ev, j, gap)
 		}
+		w.limited(j)
 		w.last[j.Account] = w.now
 		for _, h := range j.Request.Hosts {
 			known := w.saved[j.Service].Hosts[h]

@@ -191,7 +191,9 @@ func (s *service) start(now time.Time, req Request) (store bool) {
 	s.flight = &req
 	s.identify()
 	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
-	if i := s.rec.Intent; i == nil || !slices.Equal(i.Hosts, req.Hosts) || i.V4 != req.V4 || i.V6 != req.V6 {
+	counted := s.Limits.counted() && !s.unsent
+	s.unsent = false
+	if i := s.rec.Intent; counted || i == nil || !slices.Equal(i.Hosts, req.Hosts) || i.V4 != req.V4 || i.V6 != req.V6 {
 		s.rec.Intent = &persist.Intent{At: stamp(now), Hosts: req.Hosts, V4: req.V4, V6: req.V6}
 		store = true
 	}

@@ -50,11 +50,19 @@ func WayOf(ctx context.Context) Way {
 
 // way is how a service's requests leave: by its device and from the addresses
 // that it publishes, so that policy routing sends them the right way too. Only
-// a pinned service has one, since a server of the user's own may be anywhere.
+// a pinned service has one, since a server of the user's own may be anywhere,
+// and one whose provider publishes where the request comes from.
 func (e *Engine) way(s *service) Way {
 	var w Way
-	if w.Device, _ = e.state.Pinned(s.Policy); w.Device == "" {
+	own := s.own[wan.IPv4]
+	if w.Device, _ = e.state.Pinned(s.Policy); w.Device == "" && s.FromSource {
+		w.Device = own.Device
+	}
+	if w.Device == "" {
 		return w
+	}
+	if s.FromSource && w.Device == own.Device {
+		return Way{Device: w.Device, V4: own.Addr, Only: OnlyIPv4}
 	}
 	for _, a := range e.state.Addrs {
 		switch ip := a.Prefix.Addr(); {

@@ -30,7 +30,7 @@ func TestE2EDnsmasqLeases(t *testing.T) {
 	r.on()
 
 	client := r.start("busybox", "udhcpc", "-f", "-i", "wan0", "-s", r.script("udhcpc.sh"), "-t", "20", "-T", "1", "-A", "1")
-	if l := r.requests(1); l[0].MyIP != "84.0.0.2" {
+	if l := r.requests(1); l[0].Value != "84.0.0.2" {
 		t.Fatalf("for the first lease: %v", l[0])
 	}
 
@@ -51,7 +51,7 @@ func TestE2EDnsmasqLeases(t *testing.T) {
 	dnsmasq.signal(syscall.SIGHUP)
 	dnsmasq.says("read "+hosts, 2)
 	client.signal(syscall.SIGUSR1)
-	if l := r.requests(2); l[1].MyIP != "84.0.0.7" {
+	if l := r.requests(2); l[1].Value != "84.0.0.7" {
 		t.Fatalf("for the second lease: %v", l[1])
 	}
 

@@ -38,7 +38,7 @@ func TestQEMUPPPoE(t *testing.T) {
 	}
 
 	client := dial()
-	if l := r.requests(1); l[0].MyIP != "84.0.0.2" {
+	if l := r.requests(1); l[0].Value != "84.0.0.2" {
 		t.Fatalf("for the first session: %v", l[0])
 	}
 	before := e.device("84.0.0.2")
@@ -47,7 +47,7 @@ func TestQEMUPPPoE(t *testing.T) {
 	client.end(syscall.SIGTERM)
 	r.state(updater.NoAddress)
 	client = dial()
-	if l := r.requests(2); l[1].MyIP != "84.0.0.3" {
+	if l := r.requests(2); l[1].Value != "84.0.0.3" {
 		t.Fatalf("for the second session: %v", l[1])
 	}
 	t.Logf("the kernel announced %s", announced("84.0.0.3"))
@@ -80,7 +80,7 @@ func TestQEMUWireguardIsNoWAN(t *testing.T) {
 	r.state(updater.NoAddress)
 
 	r.do(wantest.AddAddr("wan0", "84.0.0.2/24"), wantest.AddDefault("wan0", "84.0.0.1", 0))
-	if l := r.requests(1); l[0].MyIP != "84.0.0.2" {
+	if l := r.requests(1); l[0].Value != "84.0.0.2" {
 		t.Fatalf("first request: %v", l[0])
 	}
 	r.do(wantest.DelAddr("wan0", "84.0.0.2/24"))
@@ -101,7 +101,7 @@ func TestQEMUVLANIsAWAN(t *testing.T) {
 		if n == 0 {
 			r.on()
 		}
-		if l := r.requests(n + 1); l[n].MyIP != addr {
+		if l := r.requests(n + 1); l[n].Value != addr {
 			t.Fatalf("on the VLAN: %v", l[n])
 		}
 		if st := r.status(); len(st.WAN) != 1 || st.WAN[0].Device != "eth0.7" {
