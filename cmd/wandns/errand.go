@@ -13,6 +13,7 @@ import (
 
 	"wandns/updater"
 	"wandns/updater/providers"
+	"wandns/wan"
 )
 
 // errand is an action that is being carried out.
@@ -78,10 +79,14 @@ func (e *errand) run() int {
 	if a.touches != nil {
 		touched = a.touches(e)
 	}
-	if err := e.reserve(ctx, touched); err != nil {
+	way, err := e.way()
+	if err == nil {
+		err = e.reserve(ctx, touched)
+	}
+	if err != nil {
 		return e.failed(err)
 	}
-	out, err := a.do(updater.By(ctx, e.way()), e)
+	out, err := a.do(updater.By(ctx, way), e)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return e.fail(exitUnconfirmed, "interrupted; what was sent may have been carried out")
@@ -130,12 +135,26 @@ func (e *errand) ask() int {
 }
 
 // way is how a verb's requests leave: as the daemon's do.
-func (e *errand) way() updater.Way {
+func (e *errand) way() (updater.Way, error) {
 	w := updater.Way{Device: e.service.Policy.Device}
 	if e.service.Spec.IPv4Only {
 		w.Only = updater.OnlyIPv4
 	}
-	return w
+	if e.service.Policy.Interface == "" {
+		return w, nil
+	}
+	s, err := wan.Read()
+	if err != nil {
+		return w, fmt.Errorf("nothing was sent: the WAN could not be read: %w", err)
+	}
+	netifd := wan.NewNetifd()
+	netifd.Want(true)
+	device, why := netifd.With(s).Pinned(e.service.Policy)
+	if why != "" {
+		return w, errors.New("nothing was sent: " + why)
+	}
+	w.Device = device
+	return w, nil
 }
 
 // failed says why an action came to nothing, and how to exit.

@@ -42,7 +42,7 @@ func probeIP(ctx context.Context, p updater.AddressProber, e *errand) (outcome, 
 		}
 		var a netip.Addr
 		if err == nil {
-			w := e.way()
+			w := updater.WayOf(ctx)
 			w.Only = updater.Over(f)
 			a, err = p.MyIP(updater.By(ctx, w))
 		}

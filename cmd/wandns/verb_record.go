@@ -91,7 +91,7 @@ func setRecord(ctx context.Context, p updater.RecordSetter, e *errand) (outcome,
 	r := e.record()
 	what := r.Value
 	if what == "" {
-		w := e.way()
+		w := updater.WayOf(ctx)
 		w.Only = map[string]updater.Only{"A": updater.OnlyIPv4, "AAAA": updater.OnlyIPv6}[r.Type]
 		ctx, what = updater.By(ctx, w), "the address of this connection"
 	}
