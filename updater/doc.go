@@ -17,6 +17,11 @@
 // Where the WAN's own address is not what the world sees, because a NAT lies
 // before it, the engine plans a [Look]: others say how they see this router.
 //
+// Behind a NAT the address is asked for outside (outside.go): a [Look] beside
+// the jobs. What a person types (wandns record and its like) goes to the
+// provider's abilities (ability.go) without the engine, but asks it first
+// ([Reserve]) and tells it of failure ([Heard]), so that both keep one ledger.
+//
 // # The states of a service
 //
 //	             address            answer: good
@@ -32,7 +37,10 @@
 // # What always holds
 //
 //   - At most one request per account is in flight.
-//   - No request leaves before the time that the last answer allows.
+//   - No request leaves before the time that the last answer allows, nor past
+//     the provider's limits: changes of a name in a day, requests in an hour,
+//     the floor between two. They are counted in the journal; a request whose
+//     outcome nobody knows counts as made.
 //   - A blocked service is silent until its configuration changes or the user
 //     resumes it, over reboots too.
 //   - An address that the provider confirmed for a name is not sent again.
