@@ -17,8 +17,7 @@
 // Where the WAN's own address is not what the world sees, because a NAT lies
 // before it, the engine plans a [Look]: others say how they see this router.
 //
-// Behind a NAT the address is asked for outside (outside.go): a [Look] beside
-// the jobs. What a person types (wandns record and its like) goes to the
+// What a person types (wandns record and its like) goes to the
 // provider's abilities (ability.go) without the engine, but asks it first
 // ([Reserve]) and tells it of failure ([Heard]), so that both keep one ledger.
 //
