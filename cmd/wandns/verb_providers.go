@@ -140,7 +140,7 @@ func (p providerJSON) rules() []string {
 	}
 	l := p.Limits
 	rule(p.IPv4Only, "only IPv4")
-	rule(l.Floor > 0, "at least %g s between two requests", l.Floor)
+	rule(l.Floor > 0, "at least %g minutes between two updates", l.Floor/60)
 	rule(l.PerHour > 0, "at most %d requests an hour", l.PerHour)
 	rule(l.PerDay > 0, "at most %d changes of a name in 24 hours", l.PerDay)
 	rule(l.HostsPerRequest == 1, "one name in a request")
