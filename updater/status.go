@@ -196,7 +196,7 @@ func (s *service) spentWords(host string) string {
 // limitWords explains why the provider takes no request now.
 func (s *service) limitWords() string {
 	if s.Limits.PerHour == 0 {
-		return fmt.Sprintf("%s wants %s between two requests", s.Title, s.Limits.Floor)
+		return fmt.Sprintf("%s wants %g minutes between two updates", s.Title, s.Limits.Floor.Minutes())
 	}
 	return fmt.Sprintf("%s allows %d requests in an hour, and this router has made them", s.Title, s.Limits.PerHour)
 }

@@ -1,22 +1,25 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"wandns/updater"
 	"wandns/updater/updatertest"
+	"wandns/wan"
 	"wandns/wan/wantest"
 )
 
@@ -25,60 +28,80 @@ const isolated = "WANDNS_DEMO_ISOLATED"
 
 // demo shows the daemon at work and tells what happens.
 type demo struct {
-	sim    *updatertest.NoIP
+	stage
+	sims   []updatertest.Service
 	wandns string // the binary
 	dir    string
 	config string
 	at     *services
+	asked  chan struct{} // a provider was asked since the last look
 
-	mu     sync.Mutex
 	daemon *exec.Cmd
 	said   sync.WaitGroup // the daemon's output is read to its end
 }
 
 // runDemo shows this machine's own network first. As root it goes on in a
 // network namespace, where addresses can be changed.
-func runDemo(ctx context.Context, sim *updatertest.NoIP, wandns string, stay bool) error {
+func runDemo(ctx context.Context, sims []updatertest.Service, wandns string, stay bool) (err error) {
 	dir, err := os.MkdirTemp("", "wandns-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	d := &demo{sim: sim, wandns: wandns, dir: dir, config: filepath.Join(dir, "wandns.toml")}
-	if d.at, err = serve(ctx, []site{{"127.0.0.1:0", sim}}, sim, "127.0.0.1:0"); err != nil {
+	d := &demo{sims: sims, wandns: wandns, dir: dir, config: filepath.Join(dir, "wandns.toml"), asked: make(chan struct{}, 1)}
+	var sites []site
+	var zones updatertest.Zones
+	for _, s := range sims {
+		sites, zones = append(sites, site{"127.0.0.1:0", s}), append(zones, s)
+		s.SetSource(seen)
+		s.OnEntry(func(e updatertest.Entry) {
+			d.exchange(s.Provider(), e)
+			select {
+			case d.asked <- struct{}{}:
+			default:
+			}
+		})
+	}
+	if d.at, err = serve(ctx, sites, zones, "127.0.0.1:0"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.at.stop()) }()
-	sim.OnEntry(func(e updatertest.Entry) {
-		d.say("No-IP", "is asked to point %s at %s; it answers %q", strings.Join(e.Hosts, " and "), e.Value, strings.Join(strings.Fields(e.Answer), " "))
-	})
-	inside := os.Getenv(isolated) != ""
-	if err := d.configure(!inside); err != nil {
+	defer d.off()
+	if err := d.configure(false); err != nil {
 		return err
 	}
-	defer d.off()
-	if inside {
+	if os.Getenv(isolated) != "" {
 		return d.changes(ctx)
 	}
 
 	d.title("This machine's network, as wandns sees it")
 	d.show("wan")
-	d.title("wandns runs; No-IP and the name server are simulated")
+	d.title("wandns runs; the five providers and the name server are simulated")
 	d.note("private addresses are allowed here, to have something to show")
-	before := len(sim.Ledger())
-	if err := d.on(); err != nil {
+	if err := errors.Join(d.configure(true), d.on()); err != nil {
 		return err
 	}
-	d.settle(ctx, before)
-	d.resolve(ctx)
+	d.watch(ctx)
 	d.show("status")
 	if os.Geteuid() != 0 || stay {
 		d.title("Change an address of this machine and watch; Ctrl-C ends it")
-		d.follow(ctx)
+		for d.settle(ctx) {
+			d.resolve(ctx)
+		}
 		return nil
 	}
 	d.off()
 	return d.isolate(ctx)
+}
+
+// seen is where a provider on the internet would see a request come from.
+func seen(*http.Request) netip.Addr {
+	if s, err := wan.Read(); err == nil {
+		if c := wan.Choose(s, wan.IPv4, wan.Policy{AllowPrivate: true}); c.Addr.IsValid() {
+			return c.Addr
+		}
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
 // isolate runs the second act in a network namespace.
@@ -103,62 +126,63 @@ func (d *demo) isolate(ctx context.Context) error {
 // changes plays what happens to a router.
 func (d *demo) changes(ctx context.Context) error {
 	d.title("Now a router in a network namespace, whose addresses change")
-	if err := errors.Join(wantest.Up("lo"), wantest.Veth("wan0", "isp0")); err != nil {
-		return err
-	}
-	if err := d.on(); err != nil {
+	if err := errors.Join(wantest.Up("lo"), wantest.Veth("wan0", "isp0"), d.on()); err != nil {
 		return err
 	}
 	acts := []struct {
 		what string
-		sent bool // a request is expected
 		do   func() error
+		show []string // verbs, where no request is expected
 	}{
-		{"the provider gives it an IPv4 address", true, func() error {
+		{"the provider gives it an IPv4 address", func() error {
 			return errors.Join(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
-		}},
-		{"an IPv6 address comes; it must pass duplicate address detection first", true, func() error {
+		}, nil},
+		{"an IPv6 address comes; it must pass duplicate address detection first", func() error {
 			return errors.Join(wantest.AddAddr("wan0", "2a00:1:2:3::2/64"), wantest.AddDefault("wan0", "fe80::1", 1024))
-		}},
-		{"it reconnects with another IPv4 address", true, func() error {
+		}, nil},
+		{"it reconnects with another IPv4 address", func() error {
 			return renumber("84.0.0.2/32", "84.0.7.77/32")
-		}},
-		{"killed and started again, wandns repeats nothing", false, func() error {
+		}, nil},
+		{"killed and started again, wandns repeats nothing", func() error {
 			d.kill()
 			return d.on()
-		}},
-		{"it reconnects behind carrier-grade NAT: that address is not published", false, func() error {
+		}, []string{"status"}},
+		{"what else a provider offers", func() error { return nil }, []string{"providers", "client hostway show"}},
+		{"it reconnects behind carrier-grade NAT: that address is not published", func() error {
 			return renumber("84.0.7.77/32", "100.64.3.4/32")
-		}},
+		}, []string{"wan"}},
 	}
 	for _, a := range acts {
 		d.title(strings.ToUpper(a.what[:1]) + a.what[1:])
-		before := len(d.sim.Ledger())
 		if err := a.do(); err != nil {
 			return err
 		}
-		if a.sent {
-			d.settle(ctx, before)
-			d.resolve(ctx)
-		} else {
-			wait(ctx, 2*time.Second)
-			d.show("status")
+		if a.show == nil {
+			d.watch(ctx)
+		} else if !wait(ctx, 2*time.Second) {
+			return nil
+		}
+		for _, verb := range a.show {
+			d.show(strings.Fields(verb)...)
 		}
 		if !wait(ctx, 2*time.Second) {
 			return nil
 		}
 	}
-	d.title("And a new address every 20 seconds; Ctrl-C ends it")
+	// More often would be taken for a line that flaps, and be slowed down.
+	d.title("And a new address every 70 seconds; Ctrl-C ends it")
 	last := "100.64.3.4/32"
-	for n := 0; wait(ctx, 20*time.Second); n++ {
+	for n := 0; ctx.Err() == nil; n++ {
 		next := fmt.Sprintf("84.0.1.%d/32", n%250+2)
-		before := len(d.sim.Ledger())
 		if err := renumber(last, next); err != nil {
 			return err
 		}
 		last = next
-		d.settle(ctx, before)
-		d.resolve(ctx)
+		minute, cancel := context.WithTimeout(ctx, 70*time.Second)
+		for d.settle(minute) {
+			d.resolve(ctx)
+		}
+		cancel()
 	}
 	return nil
 }
@@ -179,18 +203,13 @@ func wait(ctx context.Context, d time.Duration) bool {
 }
 
 func (d *demo) configure(private bool) error {
-	return os.WriteFile(d.config, fmt.Appendf(nil, `state_dir = %q
-run_dir   = %q
-
-[[service]]
-name          = "home"
-provider      = "noip"
-hostnames     = ["home.example.com", "nas.example.com"]
-username      = %q
-password      = %q
-server        = "http://%s"
-allow_private = %t
-`, filepath.Join(d.dir, "state"), filepath.Join(d.dir, "run"), d.sim.User, d.sim.Password, d.at.web[0], private), 0o600)
+	var b bytes.Buffer
+	// What it does is told by the simulators.
+	fmt.Fprintf(&b, "state_dir = %q\nrun_dir = %q\nlog_level = \"error\"\n\n", filepath.Join(d.dir, "state"), filepath.Join(d.dir, "run"))
+	for i, s := range d.sims {
+		printConfig(&b, s, d.at.web[i], fmt.Sprintf("allow_private = %t", private))
+	}
+	return os.WriteFile(d.config, b.Bytes(), 0o600)
 }
 
 // on starts the daemon.
@@ -206,11 +225,7 @@ func (d *demo) on() error {
 		return err
 	}
 	d.daemon = cmd
-	d.said.Go(func() {
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			d.say("wandns", "%s", lines.Text())
-		}
-	})
+	d.said.Go(func() { d.listen(out) })
 	return nil
 }
 
@@ -227,82 +242,57 @@ func (d *demo) end(s syscall.Signal) {
 	d.daemon = nil
 }
 
-// settle waits until a request has been made since there were so many, and
-// the daemon had a moment to take in its answer.
-func (d *demo) settle(ctx context.Context, before int) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+// watch shows what comes of a change, if anything does.
+func (d *demo) watch(ctx context.Context) {
+	soon, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+	if !d.settle(soon) && ctx.Err() == nil {
+		d.note("no provider was asked")
+	}
+	if ctx.Err() == nil {
+		d.resolve(ctx)
+	}
+}
+
+// settle waits until a provider is asked, for a start or a change, and then
+// until all have answered. It reports whether that came before the end.
+func (d *demo) settle(ctx context.Context) bool {
+	select {
+	case <-d.asked:
+	case <-ctx.Done():
+		return false
+	}
 	for {
-		changed := d.sim.Changed()
-		if len(d.sim.Ledger()) > before {
-			wait(ctx, 200*time.Millisecond)
-			return
-		}
 		select {
-		case <-changed:
+		case <-d.asked:
 		case <-ctx.Done():
-			d.note("nothing was sent")
-			return
+			return false
+		case <-time.After(300 * time.Millisecond):
+			if !slices.ContainsFunc(d.status(), func(s updater.ServiceStatus) bool { return s.State == updater.Sending }) {
+				return true
+			}
 		}
 	}
 }
 
-// follow tells what the name server says after each request.
-func (d *demo) follow(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-d.sim.Changed():
-			d.resolve(ctx)
-		}
+func (d *demo) status() []updater.ServiceStatus {
+	var st updater.Status
+	if b, err := os.ReadFile(filepath.Join(d.dir, "run", "status.json")); err == nil {
+		_ = json.Unmarshal(b, &st) // it stays empty
 	}
-}
-
-// resolve asks the name server for both names.
-func (d *demo) resolve(ctx context.Context) {
-	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, d.at.dns)
-	}}
-	for _, name := range []string{"home.example.com", "nas.example.com"} {
-		addrs, err := r.LookupNetIP(ctx, "ip", name+".")
-		if err != nil {
-			d.say("DNS", "%s has no address", name)
-			continue
-		}
-		d.say("DNS", "%s is %s", name, join(addrs))
-	}
-}
-
-func join(addrs []netip.Addr) string {
-	var all []string
-	for _, a := range addrs {
-		all = append(all, a.Unmap().String())
-	}
-	return strings.Join(all, " and ")
+	return st.Services
 }
 
 // show runs a verb of the binary and prints what it prints.
-func (d *demo) show(verb string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	fmt.Printf("$ wandns %s\n", verb)
-	out, err := exec.Command(d.wandns, verb, "--config", d.config).CombinedOutput()
-	_, _ = os.Stdout.Write(out)
+func (d *demo) show(args ...string) {
+	d.print("\n$ wandns %s\n", strings.Join(args, " "))
+	out, err := exec.Command(d.wandns, append(args, "--config", d.config)...).CombinedOutput()
+	d.text("", string(out))
 	if err != nil {
-		fmt.Println(err)
+		d.print("%v\n", err)
 	}
-}
-
-func (d *demo) title(s string) { d.print(os.Stdout, "\n== %s ==\n", s) }
-func (d *demo) note(s string)  { d.print(os.Stdout, "   (%s)\n", s) }
-
-func (d *demo) say(who, format string, args ...any) {
-	d.print(os.Stdout, "%s  %-6s  %s\n", time.Now().Format("15:04:05.000"), who, fmt.Sprintf(format, args...))
-}
-
-func (d *demo) print(w io.Writer, format string, args ...any) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	fmt.Fprintf(w, format, args...)
+	select {
+	case <-d.asked: // by that verb
+	default:
+	}
 }

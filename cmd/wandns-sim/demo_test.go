@@ -46,11 +46,20 @@ func TestKernelDemo(t *testing.T) {
 	defer watchdog.Stop()
 
 	wants := []string{
-		"DNS     nas.example.com is 192.168.1.2",
+		"home.sonic.example      192.168.1.2",
 		"Now a router in a network namespace",
-		"DNS     home.example.com is 84.0.0.2",
-		"DNS     home.example.com is 2a00:1:2:3::2 and 84.0.0.2",
-		"DNS     nas.example.com is 2a00:1:2:3::2 and 84.0.7.77",
+		"register this router",
+		"home.hostway.example    84.0.0.2",
+		"home.example.com        2a00:1:2:3::2  84.0.0.2",
+		"home.freedns.io         2a00:1:2:3::2  84.0.7.77",
+		"home.hostway.example    84.0.0.2",
+		"home.hostup.example     2a00:1:2:3::2  84.0.7.77",
+		"home.sonic.example      2a00:1:2:3::2  84.0.7.77",
+		"hostway follows at",
+		"wandns repeats nothing",
+		"hostway     waiting  home.hostway.example  A     84.0.0.2       84.0.7.77",
+		"hostway: Hostway wants 5 minutes between two updates",
+		"What else",
 	}
 	var said strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -66,5 +75,9 @@ func TestKernelDemo(t *testing.T) {
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+	_, repeats, _ := strings.Cut(said.String(), "wandns repeats nothing")
+	if repeats, _, _ = strings.Cut(repeats, "What else"); strings.Contains(repeats, " = ") {
+		t.Errorf("after a restart something was sent again:\n%s", repeats)
 	}
 }

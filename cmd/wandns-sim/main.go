@@ -49,7 +49,7 @@ func run() error {
 	dns := flag.String("dns", "127.0.0.1:5353", "answer DNS queries for every name at `ADDRESS`")
 	user := flag.String("user", "user@example.com", "user name of the accounts that have one")
 	password := flag.String("password", "secret", "password of the accounts, and HostUp's API key")
-	hosts := flag.String("hosts", "home.example.com,nas.example.com", "hosts of the No-IP account, separated by commas")
+	hosts := flag.String("hosts", "home.example.com", "hosts of the No-IP account, separated by commas")
 	var faults []string
 	flag.Func("faults", "answers to a provider's first requests, as `PROVIDER:FAULT,...`: normal, 911, badauth, 401, 429, 500, html, huge, slow, cut, cut-after, ...; may be repeated", func(v string) error {
 		faults = append(faults, v)
@@ -63,9 +63,10 @@ func run() error {
 	defer stop()
 
 	noip := updatertest.NewNoIP(*user, *password, strings.Split(*hosts, ",")...)
+	freedns := updatertest.NewFreeDNS(*user, *password, "home")
 	all := []updatertest.Service{
 		noip,
-		updatertest.NewFreeDNS(*user, *password, "home"),
+		freedns,
 		updatertest.NewHostway(*user, *password, "home.hostway.example"),
 		updatertest.NewHostUp(*password, "hostup.example"),
 		updatertest.NewSonic(*user, *password, "sonic.example"),
@@ -80,7 +81,8 @@ func run() error {
 		return nil
 	}
 	if *demo != "" {
-		return runDemo(ctx, noip, *demo, *stay)
+		freedns.AddUser(*user, *password, true)
+		return runDemo(ctx, all, *demo, *stay)
 	}
 	sites := []site{{*detect, noip.Detector()}}
 	var zones updatertest.Zones
@@ -117,12 +119,15 @@ func script(all []updatertest.Service, faults []string) error {
 }
 
 // printConfig prints a service of the daemon's configuration.
-func printConfig(w io.Writer, s updatertest.Service, address string) {
+func printConfig(w io.Writer, s updatertest.Service, address string, more ...string) {
 	fmt.Fprintf(w, "[[service]]\nname = %q\nprovider = %q\nhostnames = [\"%s\"]\nserver = %q\n",
-		strings.TrimSuffix(s.Provider(), ".io"), s.Provider(), strings.Join(s.Hosts(), `", "`), "http://"+address)
+		s.Provider(), s.Provider(), strings.Join(s.Hosts(), `", "`), "http://"+address)
 	fields := s.Fields()
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		fmt.Fprintf(w, "%s = %q\n", name, fields[name])
+	}
+	for _, line := range more {
+		fmt.Fprintln(w, line)
 	}
 	fmt.Fprintln(w)
 }

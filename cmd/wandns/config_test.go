@@ -765,14 +765,19 @@ func TestTheReferenceHasEveryKeyAndIsRight(t *testing.T) {
 			t.Errorf("%s is in the reference, but cannot be used", k.name)
 		}
 	}
-	noip, _ := providers.Find("noip")
-	for _, f := range noip.Fields {
-		keys = append(keys, f.Name)
-		if f.Secret {
-			keys = append(keys, f.Name+"_file")
+	for _, p := range providers.All() {
+		if !strings.Contains(reference, `provider = "`+p.Name+`"`) {
+			t.Errorf("the reference has no example of %s", p.Name)
+		}
+		for _, f := range p.Fields {
+			if f.Secret {
+				keys = append(keys, f.Name+"(_file)?")
+			} else {
+				keys = append(keys, f.Name)
+			}
 		}
 	}
-	for _, k := range keys {
+	for _, k := range append(keys, "password_file") {
 		if !regexp.MustCompile(`(?m)^(#\t?)?` + k + ` = `).MatchString(reference) {
 			t.Errorf("%s is not in the reference", k)
 		}
@@ -789,7 +794,7 @@ func TestTheReferenceHasEveryKeyAndIsRight(t *testing.T) {
 	all = regexp.MustCompile(`"/etc/wandns/[a-z]+\.secret"`).ReplaceAllString(all, fmt.Sprintf("%q", secret))
 	all = strings.Replace(all, `"/etc/wandns/ca.pem"`, fmt.Sprintf("%q", ca), 1)
 	cfg := mustLoad(t, all)
-	if len(cfg.Services) != 2 || cfg.Services[0].Policy.Device != "pppoe-wan" || cfg.Services[0].Values["password"] != "secret" {
+	if len(cfg.Services) != 7 || cfg.Services[0].Policy.Device != "pppoe-wan" || cfg.Services[0].Values["password"] != "secret" {
 		t.Errorf("with every comment in force the reference is understood as\n%s", cfg)
 	}
 }

@@ -124,6 +124,25 @@ func TestEveryVerbHasHelpAndTakesAConfiguration(t *testing.T) {
 	}
 }
 
+// What is printed about providers are verbs that there are, and helps that go
+// on from "it is the".
+func TestProvidersAreExplained(t *testing.T) {
+	for _, spec := range providers.All() {
+		_, out, _ := typed("providers", spec.Name)
+		_, verbs, _ := strings.Cut(out, "Besides updating: ")
+		for verb := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSpace(verbs), "."), ", ") {
+			if code, _, said := typed(append(strings.Fields(verb)[1:2], "--help")...); code != exitDone {
+				t.Errorf("%s: %s is no verb: %s", spec.Name, verb, said)
+			}
+		}
+		for _, f := range spec.Fields {
+			if article, _, _ := strings.Cut(f.Help, " "); article == "a" || article == "an" || article == "the" {
+				t.Errorf("%s: %s: it is the %s", spec.Name, f.Name, f.Help)
+			}
+		}
+	}
+}
+
 func TestOptionsStandAnywhere(t *testing.T) {
 	for _, tt := range []struct {
 		name string

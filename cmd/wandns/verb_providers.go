@@ -37,6 +37,9 @@ type fieldJSON struct {
 	Secret   bool   `json:"secret"`
 }
 
+// takesSource is the ability to take the address of a connection.
+const takesSource = "source-provider"
+
 func describe(s updater.Spec) providerJSON {
 	l := s.Limits
 	p := providerJSON{
@@ -45,7 +48,7 @@ func describe(s updater.Spec) providerJSON {
 		Limits:    limitsJSON{l.Floor.Seconds(), l.PerHour, l.PerDay, l.HostsPerRequest, l.OneFamily},
 	}
 	if s.TakesSource {
-		p.Abilities = append(p.Abilities, "source-provider")
+		p.Abilities = append(p.Abilities, takesSource)
 	}
 	for _, f := range s.Fields {
 		p.Fields = append(p.Fields, fieldJSON{f.Name, f.Help, f.Example, f.Required, f.Secret})
@@ -85,7 +88,7 @@ func setupProviders(flags *flag.FlagSet) func(*cli, []string) int {
 			fmt.Fprint(t, "NAME\tSERVICE\tWHERE\tVERBS\n")
 			for _, p := range list {
 				var verbs []string
-				for _, a := range p.Abilities[1:] {
+				for _, a := range p.verbs() {
 					v, _, _ := strings.Cut(a, " ")
 					verbs = append(verbs, v)
 				}
@@ -125,9 +128,14 @@ func (c *cli) printProvider(p providerJSON) {
 	if rules := p.rules(); len(rules) > 0 {
 		fmt.Fprintf(c.stdout, "\nRules that wandns keeps: %s.\n", strings.Join(rules, "; "))
 	}
-	if own := p.Abilities[1:]; len(own) > 0 {
+	if own := p.verbs(); len(own) > 0 {
 		fmt.Fprintf(c.stdout, "\nBesides updating: wandns %s.\n", strings.Join(own, ", wandns "))
 	}
+}
+
+// verbs are the abilities that people call by a verb.
+func (p providerJSON) verbs() []string {
+	return slices.DeleteFunc(slices.Clone(p.Abilities[1:]), func(a string) bool { return a == takesSource })
 }
 
 // rules are the provider's limits, in words.
@@ -140,7 +148,7 @@ func (p providerJSON) rules() []string {
 	}
 	l := p.Limits
 	rule(p.IPv4Only, "only IPv4")
-	rule(l.Floor > 0, "at least %g s between two requests", l.Floor)
+	rule(l.Floor > 0, "at least %g minutes between two updates", l.Floor/60)
 	rule(l.PerHour > 0, "at most %d requests an hour", l.PerHour)
 	rule(l.PerDay > 0, "at most %d changes of a name in 24 hours", l.PerDay)
 	rule(l.HostsPerRequest == 1, "one name in a request")

@@ -93,8 +93,8 @@ func (c *cli) printStatus(st updater.Status, now time.Time) {
 			continue
 		}
 		fmt.Fprintf(c.stdout, "\n%s: %s", s.Name, s.Reason)
-		if s.Next != "" {
-			fmt.Fprintf(c.stdout, " (next at %s)", s.Next)
+		if next, err := time.Parse(time.RFC3339, s.Next); err == nil {
+			fmt.Fprintf(c.stdout, " (next at %s)", next.Local().Format(time.DateTime))
 		}
 		fmt.Fprintln(c.stdout)
 	}

@@ -36,7 +36,7 @@ func hostway() updater.Spec {
 			},
 			{
 				Name: "client_key", Required: true, Identity: true, Check: checkClientKey,
-				Help: "a name of your choice under which this router is registered at Hostway; keep it", Example: "home-router-7f3a",
+				Help: "name of your choice under which this router is registered at Hostway; keep it", Example: "home-router-7f3a",
 			},
 		},
 		Limits:     updater.Limits{Floor: 5 * time.Minute},
