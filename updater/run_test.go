@@ -68,7 +68,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // house is everything around a runner.
 type house struct {
 	t        *testing.T
-	sim      *updatertest.NoIP
+	sim      updatertest.Service
 	net      *pipes
 	wan      chan wan.State
 	commands chan updater.Command
@@ -77,6 +77,7 @@ type house struct {
 	stop     context.CancelFunc
 	ended    chan struct{}
 	cut      bool // the network is down
+	journal  func(updater.Journal) updater.Journal // if set, what stands before the store
 
 	mu     sync.Mutex
 	status updater.Status
@@ -91,8 +92,11 @@ func (h *house) Write(b []byte) (int, error) {
 }
 
 func newHouse(t *testing.T, hosts ...string) *house {
-	h := &house{t: t, net: &pipes{make(chan net.Conn), make(chan struct{})}, dir: t.TempDir()}
-	h.sim = updatertest.NewNoIP("user@example.com", canary, hosts...)
+	return houseOf(t, updatertest.NewNoIP("user@example.com", canary, hosts...))
+}
+
+func houseOf(t *testing.T, sim updatertest.Service) *house {
+	h := &house{t: t, sim: sim, net: &pipes{make(chan net.Conn), make(chan struct{})}, dir: t.TempDir()}
 	server := &http.Server{Handler: h.sim, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 	go func() { _ = server.Serve(h.net) }() // ends with Close
 	t.Cleanup(func() { server.Close() })
@@ -118,7 +122,7 @@ func (h *house) account(hosts ...string) updater.Account {
 		},
 		Secrets: []string{canary},
 		Provider: spec.New(updater.Settings{
-			Values: map[string]string{"username": "user@example.com", "password": h.sim.Password}, Server: "http://dynupdate.test",
+			Values: h.sim.Fields(), Server: "http://dynupdate.test",
 			Agent: updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"}, Client: updater.NewClient(updater.ClientConfig{Dial: dial}),
 		}),
 	}
@@ -138,8 +142,12 @@ func (h *house) boot(accounts ...updater.Account) {
 	h.store, h.wan, h.commands, h.ended = store, make(chan wan.State, 1), make(chan updater.Command), make(chan struct{})
 	var ctx context.Context
 	ctx, h.stop = context.WithCancel(context.Background())
+	var journal updater.Journal = store
+	if h.journal != nil {
+		journal = h.journal(store)
+	}
 	r := &updater.Runner{
-		Engine: updater.NewEngine(records, store.Clock(), 1), Journal: store, WAN: h.wan, Commands: h.commands,
+		Engine: updater.NewEngine(records, store.Clock(), 1), Journal: journal, WAN: h.wan, Commands: h.commands,
 		Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Publish: func(b []byte) error {
 			h.mu.Lock()

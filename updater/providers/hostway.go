@@ -91,59 +91,52 @@ var (
 // errNoClient is a 404 for the client.
 var errNoClient = errors.New("the client is not registered")
 
-// Update asks for the action and reads the hosts back. What turns out to be
-// missing, the client or a host, is added and the action repeated, once.
+// Update has the client and its hosts there, asks for the action and reads the
+// hosts back. A client that is missing is registered, once.
 func (h *hostWay) Update(ctx context.Context, req updater.Request) ([]updater.Result, error) {
 	if !req.V4.IsValid() {
 		return nil, refuse(`set family = "ipv4"`, "Hostway publishes IPv4 addresses only")
 	}
-	hosts, err := h.publish(ctx)
-	again := errors.Is(err, errNoClient)
-	if again {
-		hosts, err = h.register(ctx)
+	results, err := h.publish(ctx, req)
+	if errors.Is(err, errNoClient) {
+		if err = h.setOffline(ctx, false); err == nil {
+			results, err = h.publish(ctx, req)
+		}
 	}
+	return results, h.explain(err)
+}
+
+// publish attaches what is missing before the action, for a second one would
+// have to wait for minutes.
+func (h *hostWay) publish(ctx context.Context, req updater.Request) ([]updater.Result, error) {
+	hosts, err := h.hosts(ctx)
 	if err != nil {
-		return nil, h.explain(err)
+		return nil, err
 	}
 	faults := map[string]*updater.Fault{}
 	for _, host := range req.Hosts {
 		if _, ok := lookUp(hosts, host); ok {
 			continue
 		}
-		err := landed(h.Attach(ctx, host))
+		err := h.Attach(ctx, host)
 		f, known := errors.AsType[*updater.Fault](err)
 		switch {
 		case err == nil:
-			again = true
-		case !known, f.Kind == updater.Blocked:
+		case !known, f.Kind == updater.Blocked, f.Kind == updater.Throttled:
 			return nil, err
 		default:
 			faults[host] = f
 		}
 	}
-	if again {
-		if hosts, err = h.publish(ctx); err != nil {
-			return nil, h.explain(landed(err))
+	if len(faults) < len(req.Hosts) {
+		if _, err := h.call(ctx, "the hosts were not updated", http.MethodPost, "/action", "", map[string]string{"updateIP": "default"}); err != nil {
+			return nil, err
+		}
+		if hosts, err = h.hosts(ctx); err != nil {
+			return nil, landed(err)
 		}
 	}
 	return h.readBack(ctx, req, hosts, faults)
-}
-
-// publish gives the hosts the address that the server sees.
-func (h *hostWay) publish(ctx context.Context) ([]updater.Published, error) {
-	if _, err := h.call(ctx, "the hosts were not updated", http.MethodPost, "/action", "", map[string]string{"updateIP": "default"}); err != nil {
-		return nil, err
-	}
-	hosts, err := h.hosts(ctx)
-	return hosts, landed(err)
-}
-
-func (h *hostWay) register(ctx context.Context) ([]updater.Published, error) {
-	if err := h.setOffline(ctx, false); err != nil {
-		return nil, err
-	}
-	hosts, err := h.hosts(ctx)
-	return hosts, landed(err)
 }
 
 // landed is an error of a request that follows one which was carried out.

@@ -133,7 +133,8 @@ func TestHostwayUpdate(t *testing.T) {
 		here  = one + " 84.0.0.2"
 		login = "<html><title>Welcome</title><form></form></html>"
 	)
-	clientGone := getClient("").answer(404, "")
+	before, after := getHosts(one+" 84.0.0.1", two+" 84.0.0.1"), getHosts(here, two+" 84.0.0.2")
+	gone := getHosts().answer(404, "")
 	cases := []struct {
 		name  string
 		turns []turn
@@ -141,87 +142,94 @@ func TestHostwayUpdate(t *testing.T) {
 		all   updater.Kind
 		says  string
 	}{
-		{name: "known and attached", turns: []turn{action(204), getHosts(here, "WWW.example.com. 84.0.0.2")}, kinds: []updater.Kind{0, 0}},
-		{name: "200 is as good as 204", turns: []turn{action(200), getHosts(here, two+" 84.0.0.2", "other.example.com 9.9.9.9")}, kinds: []updater.Kind{0, 0}},
+		{name: "known and attached", turns: []turn{before, action(204), getHosts(here, "WWW.example.com. 84.0.0.2")}, kinds: []updater.Kind{0, 0}},
+		{name: "200 is as good as 204", turns: []turn{before, action(200), getHosts(here, two+" 84.0.0.2", "other.example.com 9.9.9.9")}, kinds: []updater.Kind{0, 0}},
 		{
 			name: "everything is new",
 			turns: []turn{
-				action(404), setClient("false", 201), getHosts(), attach(one, 201), attach(two, 201), action(204), getHosts(here, two+" 84.0.0.2"),
+				gone, setClient("false", 201), getHosts(), attach(one, 201), attach(two, 201), action(204), after,
 			},
 			kinds: []updater.Kind{0, 0},
 		},
 		{
 			name:  "a host is new",
-			turns: []turn{action(204), getHosts(here), attach(two, 201), action(204), getHosts(here, two+" 84.0.0.2")},
+			turns: []turn{getHosts(here), attach(two, 201), action(204), after},
 			kinds: []updater.Kind{0, 0},
 		},
 		{
 			name:  "a host does not exist",
-			turns: []turn{action(204), getHosts(two + " 84.0.0.2"), attach(one, 404)},
+			turns: []turn{getHosts(two + " "), attach(one, 404), action(204), getHosts(two + " 84.0.0.2")},
 			kinds: []updater.Kind{updater.Refused, 0}, says: "has no host home.example.com",
 		},
 		{
 			name:  "a host belongs to another",
-			turns: []turn{action(204), getHosts(two + " 84.0.0.2"), attach(one, 403)},
+			turns: []turn{getHosts(two + " "), attach(one, 403), action(204), getHosts(two + " 84.0.0.2")},
 			kinds: []updater.Kind{updater.Refused, 0}, says: "does not let this user have home.example.com",
 		},
 		{
 			name:  "a host's name is refused",
-			turns: []turn{action(204), getHosts(two + " 84.0.0.2"), attach(one, 400).answer(400, `{"message":"no such zone"}`)},
+			turns: []turn{getHosts(two + " "), attach(one, 400).answer(400, `{"message":"no such zone"}`), action(204), getHosts(two + " 84.0.0.2")},
 			kinds: []updater.Kind{updater.Refused, 0}, says: `says "no such zone"`,
 		},
 		{
+			name:  "no host exists",
+			turns: []turn{getHosts(), attach(one, 404), attach(two, 404)},
+			kinds: []updater.Kind{updater.Refused, updater.Refused}, says: "has no host home.example.com",
+		},
+		{
 			name:  "one host fails now, the other goes on",
-			turns: []turn{action(204), getHosts(), attach(one, 500), attach(two, 201), action(204), getHosts(two + " 84.0.0.2")},
+			turns: []turn{getHosts(), attach(one, 500), attach(two, 201), action(204), getHosts(two + " 84.0.0.2")},
 			kinds: []updater.Kind{updater.Transient, 0}, says: "500",
 		},
 		{
 			name:  "attached and still not there",
-			turns: []turn{action(204), getHosts(here), attach(two, 201), action(204), getHosts(here)},
+			turns: []turn{getHosts(here), attach(two, 201), action(204), getHosts(here)},
 			kinds: []updater.Kind{0, updater.Unconfirmed},
 		},
 		{
 			name:  "past a NAT",
-			turns: []turn{action(204), getHosts(one+" 9.9.9.9", two+" 9.9.9.9"), getClient("false")},
+			turns: []turn{before, action(204), getHosts(one+" 9.9.9.9", two+" 9.9.9.9"), getClient("false")},
 			kinds: []updater.Kind{updater.Unconfirmed, updater.Unconfirmed}, says: "the address 9.9.9.9, which it saw the request come from, and not 84.0.0.2; make requests",
 		},
 		{
 			name:  "taken offline",
-			turns: []turn{action(204), getHosts(one+" 203.0.113.1", two+" 203.0.113.1"), getClient(`"true"`)},
+			turns: []turn{before, action(204), getHosts(one+" 203.0.113.1", two+" 203.0.113.1"), getClient(`"true"`)},
 			kinds: []updater.Kind{updater.Transient, updater.Transient}, says: "because this client is offline",
 		},
 		{
 			name:  "another address, and the client cannot be read",
-			turns: []turn{action(204), getHosts(one+" 9.9.9.9", two+" 84.0.0.2"), getClient("").answer(500, "")},
+			turns: []turn{before, action(204), getHosts(one+" 9.9.9.9", two+" 84.0.0.2"), getClient("").answer(500, "")},
 			kinds: []updater.Kind{updater.Unconfirmed, 0}, says: "9.9.9.9",
 		},
 		{
 			name:  "no address",
-			turns: []turn{action(204), getHosts().answer(200, `{"hosts":[{"hostname":"home.example.com","ipAddress":null},{"hostname":"www.example.com","ipAddress":"::1"}]}`)},
+			turns: []turn{before, action(204), getHosts().answer(200, `{"hosts":[{"hostname":"home.example.com","ipAddress":null},{"hostname":"www.example.com","ipAddress":"::1"}]}`)},
 			kinds: []updater.Kind{updater.Unconfirmed, updater.Unconfirmed}, says: "does not say which address",
 		},
-		{name: "registered in vain", turns: []turn{action(404), setClient("false", 201), getHosts(here, two+" 84.0.0.2"), action(404)}, all: updater.Blocked, says: `no client "home-1"`},
-		{name: "registered in vain, hosts", turns: []turn{action(404), setClient("false", 200), clientGone.at("/hosts")}, all: updater.Blocked, says: `no client "home-1"`},
-		{name: "gone between the two", turns: []turn{action(204), clientGone.at("/hosts"), setClient("false", 201), getHosts(here, two+" 84.0.0.2"), action(204), getHosts(here, two+" 84.0.0.2")}, kinds: []updater.Kind{0, 0}},
-		{name: "client not found while registering", turns: []turn{action(404), setClient("false", 404)}, all: updater.Blocked},
-		{name: "client key refused", turns: []turn{action(404), setClient("false", 400).answer(400, "")}, all: updater.Blocked, says: "choose another client_key"},
-		{name: "another's client", turns: []turn{action(403)}, all: updater.Blocked, says: `does not let this user have client "home-1"`},
-		{name: "wrong password", turns: []turn{action(401)}, all: updater.Blocked, says: "user name and password"},
-		{name: "wrong password, with a page", turns: []turn{action(401).answer(401, login)}, all: updater.Blocked, says: "user name and password"},
-		{name: "password changed while attaching", turns: []turn{action(204), getHosts(), attach(one, 401)}, all: updater.Blocked},
-		{name: "a proxy's 403", turns: []turn{action(403).answer(403, login)}, all: updater.Suspect},
-		{name: "throttled", turns: []turn{{want: action(0).want, status: 503, header: "Retry-After: 600"}}, all: updater.Throttled},
-		{name: "broken", turns: []turn{action(500)}, all: updater.Transient, says: "the hosts were not updated"},
-		{name: "strange status", turns: []turn{action(418)}, all: updater.Suspect},
-		{name: "login page instead of the action", turns: []turn{action(200).answer(200, login)}, all: updater.Unconfirmed, says: "login page"},
-		{name: "login page instead of the hosts", turns: []turn{action(204), getHosts().answer(200, login)}, all: updater.Unconfirmed, says: "login page"},
-		{name: "no hosts at all", turns: []turn{action(204), getHosts().answer(200, "")}, all: updater.Unconfirmed},
-		{name: "204 for the hosts", turns: []turn{action(204), getHosts().answer(204, "")}, all: updater.Unconfirmed},
-		{name: "hosts of a strange shape", turns: []turn{action(204), getHosts().answer(200, `{"hosts":"none"}`)}, all: updater.Unconfirmed},
-		{name: "a list of its own", turns: []turn{action(204), getHosts().answer(200, `[]`)}, all: updater.Unconfirmed},
-		{name: "null", turns: []turn{action(204), getHosts().answer(200, `null`)}, all: updater.Unconfirmed},
-		{name: "cut short", turns: []turn{action(204), getHosts().answer(200, `{"hosts":[{"hostname"`)}, all: updater.Unconfirmed},
-		{name: "huge", turns: []turn{action(204), getHosts().answer(200, strings.Repeat(" ", 1<<20))}, all: updater.Unconfirmed, says: "64 KiB"},
+		{name: "registered in vain", turns: []turn{gone, setClient("false", 201), before, action(404)}, all: updater.Blocked, says: `no client "home-1"`},
+		{name: "registered in vain, hosts", turns: []turn{gone, setClient("false", 200), gone}, all: updater.Blocked, says: `no client "home-1"`},
+		{name: "gone before the action", turns: []turn{before, action(404), setClient("false", 201), getHosts(), attach(one, 201), attach(two, 201), action(204), after}, kinds: []updater.Kind{0, 0}},
+		{name: "gone after the action", turns: []turn{before, action(204), gone, setClient("false", 201), before, action(204), after}, kinds: []updater.Kind{0, 0}},
+		{name: "client not found while registering", turns: []turn{gone, setClient("false", 404)}, all: updater.Blocked},
+		{name: "client key refused", turns: []turn{gone, setClient("false", 400).answer(400, "")}, all: updater.Blocked, says: "choose another client_key"},
+		{name: "another's client", turns: []turn{getHosts().answer(403, "")}, all: updater.Blocked, says: `does not let this user have client "home-1"`},
+		{name: "wrong password", turns: []turn{getHosts().answer(401, "")}, all: updater.Blocked, says: "user name and password"},
+		{name: "wrong password, with a page", turns: []turn{before, action(401).answer(401, login)}, all: updater.Blocked, says: "user name and password"},
+		{name: "password changed while attaching", turns: []turn{getHosts(), attach(one, 401)}, all: updater.Blocked},
+		{name: "a proxy's 403", turns: []turn{before, action(403).answer(403, login)}, all: updater.Suspect},
+		{name: "throttled", turns: []turn{before, {want: action(0).want, status: 503, header: "Retry-After: 600"}}, all: updater.Throttled},
+		{name: "throttled while attaching", turns: []turn{getHosts(), attach(one, 429)}, all: updater.Throttled},
+		{name: "broken", turns: []turn{before, action(500)}, all: updater.Transient, says: "the hosts were not updated"},
+		{name: "strange status", turns: []turn{before, action(418)}, all: updater.Suspect},
+		{name: "login page instead of the action", turns: []turn{before, action(200).answer(200, login)}, all: updater.Unconfirmed, says: "login page"},
+		{name: "login page instead of the hosts", turns: []turn{before, action(204), getHosts().answer(200, login)}, all: updater.Unconfirmed, says: "login page"},
+		{name: "no hosts at all", turns: []turn{before, action(204), getHosts().answer(200, "")}, all: updater.Unconfirmed},
+		{name: "204 for the hosts", turns: []turn{before, action(204), getHosts().answer(204, "")}, all: updater.Unconfirmed},
+		{name: "hosts of a strange shape", turns: []turn{before, action(204), getHosts().answer(200, `{"hosts":"none"}`)}, all: updater.Unconfirmed},
+		{name: "a list of its own", turns: []turn{before, action(204), getHosts().answer(200, `[]`)}, all: updater.Unconfirmed},
+		{name: "null", turns: []turn{before, action(204), getHosts().answer(200, `null`)}, all: updater.Unconfirmed},
+		{name: "cut short", turns: []turn{before, action(204), getHosts().answer(200, `{"hosts":[{"hostname"`)}, all: updater.Unconfirmed},
+		{name: "huge", turns: []turn{before, action(204), getHosts().answer(200, strings.Repeat(" ", 1<<20))}, all: updater.Unconfirmed, says: "64 KiB"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -269,7 +277,11 @@ func TestHostwayNeedsAnIPv4Address(t *testing.T) {
 // What follows a request that was carried out cannot be "nothing was sent".
 func TestHostwayLostAfterTheAction(t *testing.T) {
 	var s *httptest.Server
-	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			io.WriteString(w, `{"hosts":[{"hostname":"a.example.com"}]}`)
+			return
+		}
 		w.WriteHeader(http.StatusNoContent)
 		s.Listener.Close()
 	}))
