@@ -109,6 +109,7 @@ type service struct {
 	flight *Request
 	last   time.Time // when the last request left
 	gaveUp bool      // on the last request, before its answer
+	prior  time.Time // when that of the account before it ended
 	unsent bool      // the last request never reached the provider; its intent is open
 	flaps  int
 	hold   hold

@@ -25,6 +25,7 @@ func (e *Engine) plan(now time.Time) Plan {
 		if req.From != "" {
 			req.Way.Only = Over(req.family())
 		}
+		s.prior = e.ledger.last[s.Account]
 		e.ledger.sent(s, req.Hosts, 1, now)
 		e.ledger.last[s.Account] = now
 		if s.start(now, req) {

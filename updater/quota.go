@@ -100,6 +100,15 @@ func (l *ledger) answered(s *service, host string, counts bool, now time.Time) {
 }
 
 // forget takes back the latest change.
+// unsent takes back the request that was counted last, and the floor after it.
+func (l *ledger) unsent(s *service) {
+	key := [2]string{s.Provider, s.Name}
+	if w := l.requests[key]; len(w) > 0 {
+		l.requests[key] = slices.Clone(w[:len(w)-1])
+	}
+	l.last[s.Account] = s.prior
+}
+
 func (l *ledger) forget(s *service, host string) {
 	key := [2]string{s.Account, host}
 	if w := l.changes[key]; len(w) > 0 {
