@@ -255,7 +255,7 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 	for _, o := range affected {
 		o.hold = hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6}
 		if f.Kind != Unreachable && f.Kind != Clock {
-			o.rec.NotBefore, o.rec.Waiting = stamp(o.hold.until.Add(time.Second-1)), o.hold.why
+			o.rec.NotBefore, o.rec.Waiting = e.notBefore(now, o), o.hold.why
 			o.rec.Throttled = f.Kind == Throttled
 			e.dirty[o.Name] = true
 		}

@@ -40,12 +40,15 @@ func (e *Engine) plan(now time.Time) Plan {
 	}
 	for _, s := range e.services {
 		if e.dirty[s.Name] {
-			e.ledger.store(s, now)
+			e.ledger.store(s, now, e.clock(now))
 			p.Save[s.Name] = s.rec
 		}
 		if s.outdated() {
 			p.Cancel = append(p.Cancel, s.Name)
 		}
+	}
+	if len(p.Save) > 0 {
+		e.lastSeen = e.clock(now)
 	}
 	p.look(e, now)
 	return p
