@@ -46,7 +46,7 @@ qemu:
 	GOARCH=arm GOARM=5 go test -exec qemu-arm-static $(QEMU_TESTS)
 	GOARCH=arm64 go test -exec qemu-aarch64-static $(QEMU_TESTS)
 
-QEMU_TESTS := -tags '$(TAGS)' -skip 'Kernel|E2E|HostileDays' ./wan ./persist ./updater/... ./cmd/wandns
+QEMU_TESTS := -tags '$(TAGS)' -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
 
 test-qemu: dist/guest ## PPPoE, WireGuard and VLANs, in a guest with Debian's kernel under QEMU
 	go test -count=1 -tags '$(TAGS),qemu' -run TestInAGuest ./packaging

@@ -237,8 +237,8 @@ func (s *Store) Records() (map[string]Record, error) {
 // the next Save publishes it.
 func (s *Store) Save(now time.Time, records map[string]Record) error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if now.After(s.clock) {
-			s.clock = now
+		if wall := now.Round(0); wall.After(s.clock) { // a clock that was set back has not gone on
+			s.clock = wall
 		}
 		if err := tx.Bucket(metaBucket).Put(clockKey, s.clock.UTC().AppendFormat(nil, time.RFC3339)); err != nil {
 			return err

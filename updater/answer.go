@@ -82,7 +82,8 @@ func (s *service) keep(results []Result) {
 	s.rec.Tokens = tokens
 }
 
-// count corrects the ledger by what became of a request.
+// count corrects the ledger by what became of a request. The provider does not
+// count one that it did not see.
 func (e *Engine) count(now time.Time, s *service, req Request, results []Result, whole *Fault) {
 	for _, name := range req.Hosts {
 		fault, unchanged := whole, false
@@ -95,6 +96,9 @@ func (e *Engine) count(now time.Time, s *service, req Request, results []Result,
 		if fault != nil && fault.Kind == Spent {
 			e.ledger.spent(s, name, now)
 		}
+	}
+	if whole != nil && (whole.Kind == Unreachable || whole.Kind == Clock) {
+		e.ledger.unsent(s)
 	}
 }
 
@@ -251,7 +255,7 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 	for _, o := range affected {
 		o.hold = hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6}
 		if f.Kind != Unreachable && f.Kind != Clock {
-			o.rec.NotBefore, o.rec.Waiting = stamp(o.hold.until.Add(time.Second-1)), o.hold.why
+			o.rec.NotBefore, o.rec.Waiting = e.notBefore(now, o), o.hold.why
 			o.rec.Throttled = f.Kind == Throttled
 			e.dirty[o.Name] = true
 		}

@@ -93,6 +93,7 @@ type Engine struct {
 	state    wan.State
 	seen     bool
 	stopped  bool
+	stepped  time.Time // when the last step was
 	dirty    map[string]bool
 	random   *rand.Rand
 	ledger   ledger
@@ -109,6 +110,7 @@ type service struct {
 	flight *Request
 	last   time.Time // when the last request left
 	gaveUp bool      // on the last request, before its answer
+	prior  time.Time // when that of the account before it ended
 	unsent bool      // the last request never reached the provider; its intent is open
 	flaps  int
 	hold   hold
@@ -141,6 +143,7 @@ func NewEngine(records map[string]persist.Record, lastSeen time.Time, seed uint6
 // Step takes in one event and says what to do.
 func (e *Engine) Step(now time.Time, ev Event) Plan {
 	e.dirty = map[string]bool{}
+	e.retime(now)
 	var permit Permit
 	switch ev := ev.(type) {
 	case Configure:

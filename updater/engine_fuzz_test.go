@@ -40,6 +40,7 @@ type fuzzWorld struct {
 	floor    map[string]time.Time // by service: no request before
 	blocked  map[string]bool      // by service
 	last     map[string]time.Time // by account: when the last request left
+	prior    map[string]time.Time // and the one before
 	looks    map[string]*fuzzLook // by key
 	state    wan.State
 	sent     []time.Time            // requests of the service that has limits
@@ -103,7 +104,7 @@ func newFuzzWorld(t *testing.T) *fuzzWorld {
 	c.Limits = Limits{PerHour: 6, PerDay: 3, HostsPerRequest: 1, OneFamily: true}
 	c.Provider = "limited"
 	c.Hosts = append(c.Hosts, "f.example.com")
-	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}}
+	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}, prior: map[string]time.Time{}}
 	w.e = NewEngine(nil, time.Time{}, 7)
 	w.step(Configure{w.services})
 	return w
@@ -224,6 +225,12 @@ func (w *fuzzWorld) answer(n int) {
 			d.Results[0].V4, d.Results[0].V6 = netip.Addr{}, netip.Addr{}
 		} else {
 			d = Done{Job: j, Err: fault}
+			if kind == Unreachable || kind == Clock { // the provider did not see it
+				w.last[j.Account] = w.prior[j.Account]
+				if j.Account == "other" {
+					w.sent = w.sent[:len(w.sent)-1]
+				}
+			}
 		}
 		for _, s := range w.services {
 			if s.Account != j.Account {
@@ -286,7 +293,7 @@ func (w *fuzzWorld) step(ev Event) {
 			t.Fatalf("%T: %+v leaves %s after the account's last request", ev, j, gap)
 		}
 		w.limited(j)
-		w.last[j.Account] = w.now
+		w.prior[j.Account], w.last[j.Account] = w.last[j.Account], w.now
 		for _, h := range j.Request.Hosts {
 			known := w.saved[j.Service].Hosts[h]
 			told := j.Request.V4.IsValid() && known.V4 == j.Request.V4 || j.Request.V6.IsValid() && known.V6 == j.Request.V6

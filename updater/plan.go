@@ -25,6 +25,7 @@ func (e *Engine) plan(now time.Time) Plan {
 		if req.From != "" {
 			req.Way.Only = Over(req.family())
 		}
+		s.prior = e.ledger.last[s.Account]
 		e.ledger.sent(s, req.Hosts, 1, now)
 		e.ledger.last[s.Account] = now
 		if s.start(now, req) {
@@ -39,12 +40,15 @@ func (e *Engine) plan(now time.Time) Plan {
 	}
 	for _, s := range e.services {
 		if e.dirty[s.Name] {
-			e.ledger.store(s, now)
+			e.ledger.store(s, now, e.clock(now))
 			p.Save[s.Name] = s.rec
 		}
 		if s.outdated() {
 			p.Cancel = append(p.Cancel, s.Name)
 		}
+	}
+	if len(p.Save) > 0 {
+		e.lastSeen = e.clock(now)
 	}
 	p.look(e, now)
 	return p

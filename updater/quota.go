@@ -49,20 +49,21 @@ func (l *ledger) load(records map[string]persist.Record, lastSeen, now time.Time
 	}
 }
 
-// store puts into a service's record what must outlive the process.
-func (l *ledger) store(s *service, now time.Time) {
+// store puts into a service's record what must outlive the process, in the
+// journal's time.
+func (l *ledger) store(s *service, now, clock time.Time) {
 	if s.Limits.PerHour > 0 {
-		s.rec.Provider, s.rec.Requests = s.Provider, l.requests[[2]string{s.Provider, s.Name}].within(anHour, now).stamps(now)
+		s.rec.Provider, s.rec.Requests = s.Provider, l.requests[[2]string{s.Provider, s.Name}].within(anHour, now).stamps(now, clock)
 	}
 	if last := l.last[s.Account]; s.Limits.Floor > 0 && !last.IsZero() {
-		s.rec.Last = stamp(now.Add(-now.Sub(last)).Add(time.Second - 1))
+		s.rec.Last = stamp(clock.Add(-now.Sub(last)).Add(time.Second - 1))
 	}
 	if s.Limits.PerDay > 0 {
 		hosts := s.ownHosts()
 		for key, w := range l.changes {
 			if key[0] == s.Account {
 				h := hosts[key[1]]
-				h.Changes = w.within(aDay, now).stamps(now)
+				h.Changes = w.within(aDay, now).stamps(now, clock)
 				hosts[key[1]] = h
 			}
 		}
@@ -99,7 +100,15 @@ func (l *ledger) answered(s *service, host string, counts bool, now time.Time) {
 	}
 }
 
-// forget takes back the latest change.
+// unsent takes back the request that was counted last, and the floor after it.
+func (l *ledger) unsent(s *service) {
+	key := [2]string{s.Provider, s.Name}
+	if w := l.requests[key]; len(w) > 0 {
+		l.requests[key] = slices.Clone(w[:len(w)-1])
+	}
+	l.last[s.Account] = s.prior
+}
+
 func (l *ledger) forget(s *service, host string) {
 	key := [2]string{s.Account, host}
 	if w := l.changes[key]; len(w) > 0 {
@@ -161,14 +170,42 @@ func (w window) within(d time.Duration, now time.Time) window {
 	return slices.DeleteFunc(slices.Clone(w), func(t time.Time) bool { return now.Sub(t) > d+margin })
 }
 
-// stamps translates times of this process to the clock as it is now, for the
-// journal: the process measures monotonically, whatever was done to the clock.
-func (w window) stamps(now time.Time) []int64 {
+// stamps translates times of this process to those of the journal: the process
+// measures monotonically, whatever was done to the clock.
+func (w window) stamps(now, clock time.Time) []int64 {
 	var list []int64
 	for _, t := range w {
-		list = append(list, now.Add(-now.Sub(t)).Unix())
+		list = append(list, clock.Add(-now.Sub(t)).Unix())
 	}
 	return list
+}
+
+// clock is the journal's time. It stands still while the clock is behind what
+// was stored: one without a battery, or one that was set back.
+func (e *Engine) clock(now time.Time) time.Time { return later(e.lastSeen, now.Round(0)) }
+
+// notBefore is the end of a service's wait in the journal's time.
+func (e *Engine) notBefore(now time.Time, s *service) time.Time {
+	return stamp(e.clock(now).Add(s.hold.until.Sub(now) + time.Second - 1))
+}
+
+// retime has everything stored anew if the clock was set since the last step:
+// what is stored was told by the one before.
+func (e *Engine) retime(now time.Time) {
+	last := e.stepped
+	e.stepped = now
+	if set := now.Round(0).Sub(last.Round(0)) - now.Sub(last); last.IsZero() || set.Abs() < 2*time.Second {
+		return
+	}
+	for _, s := range e.services {
+		if !s.rec.NotBefore.IsZero() && s.hold.until.After(now) {
+			s.rec.NotBefore = e.notBefore(now, s)
+			e.dirty[s.Name] = true
+		}
+		if s.Limits.counted() && s.rec.Account != "" {
+			e.dirty[s.Name] = true
+		}
+	}
 }
 
 // windowOf translates stored stamps into times of this process. What passed

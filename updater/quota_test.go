@@ -37,7 +37,7 @@ func TestWindowFrees(t *testing.T) {
 
 func TestWindowSurvivesARestartAndAClockThatIsBehind(t *testing.T) {
 	saved := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	stamps := window{saved.Add(-3 * time.Hour)}.stamps(saved)
+	stamps := window{saved.Add(-3 * time.Hour)}.stamps(saved, saved)
 	for name, c := range map[string]struct {
 		now time.Time
 		age time.Duration

@@ -31,14 +31,14 @@ func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
 	s := e.services[i]
 	for _, name := range ev.Hosts {
 		if at := e.ledger.hostFree(s, name, ev.Changes); at.After(now) {
-			return Permit{at, s.spentWords(name)}
+			return Permit{now.Add(at.Sub(now)), s.spentWords(name)}
 		}
 	}
 	switch free := e.ledger.hourFree(s); {
 	case s.hold.kind == Throttled && s.hold.until.After(now):
-		return Permit{s.hold.until, s.hold.why}
+		return Permit{now.Add(s.hold.until.Sub(now)), s.hold.why}
 	case free.After(now):
-		return Permit{free, s.limitWords()}
+		return Permit{now.Add(free.Sub(now)), s.limitWords()}
 	case e.busy(s.Account):
 		return Permit{now.Add(time.Second), "a request of the daemon is on its way; try again in a moment"}
 	}

@@ -69,6 +69,8 @@ type Runner struct {
 	Publish func([]byte) error
 	// Once ends the run when nothing is due at this moment.
 	Once bool
+	// Now, if set, is the clock in place of time.Now.
+	Now func() time.Time
 	// Rest, if set, is called when the last request in flight was answered.
 	Rest func()
 
@@ -99,6 +101,9 @@ const grace = 4 * time.Second
 // Run works for accounts until ctx is done. A request in flight is then
 // finished, or given up after a few seconds; its outcome is recorded.
 func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
+	if r.Now == nil {
+		r.Now = time.Now
+	}
 	r.done = make(chan outcome)
 	r.cancel = map[string]context.CancelFunc{}
 	r.before, r.warned = map[string]ServiceStatus{}, map[string][]string{}
@@ -113,7 +118,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	timer.Stop()
 	defer timer.Stop()
 	step := func(ev Event) {
-		now := time.Now()
+		now := r.Now()
 		r.step(jobs, now, ev)
 		if r.wake.IsZero() {
 			timer.Stop()
@@ -162,15 +167,15 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		}
 		if r.running == 0 && (stopping || r.Once && r.seen && r.idle()) {
 			if !r.saveAt.IsZero() {
-				r.save(time.Now(), nil)
+				r.save(r.Now(), nil)
 			}
-			return r.status(time.Now())
+			return r.status(r.Now())
 		}
 	}
 }
 
 // idle reports that nothing will happen soon.
-func (r *Runner) idle() bool { return r.wake.IsZero() || time.Until(r.wake) > once }
+func (r *Runner) idle() bool { return r.wake.IsZero() || r.wake.Sub(r.Now()) > once }
 
 func (r *Runner) configure(accounts []Account) Event {
 	r.accounts = map[string]Account{}
@@ -282,7 +287,7 @@ func (r *Runner) reply(c Command) {
 	default:
 	}
 	replies := []Reply{}
-	for _, s := range r.status(time.Now()).Services {
+	for _, s := range r.status(r.Now()).Services {
 		if len(names) == 0 || slices.Contains(names, s.Name) {
 			replies = append(replies, Reply{s.Name, s.Outlook()})
 		}

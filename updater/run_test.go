@@ -76,8 +76,9 @@ type house struct {
 	store    *persist.Store
 	stop     context.CancelFunc
 	ended    chan struct{}
-	cut      bool // the network is down
+	cut      bool                                  // the network is down
 	journal  func(updater.Journal) updater.Journal // if set, what stands before the store
+	now      func() time.Time                      // if set, the router's clock
 
 	mu     sync.Mutex
 	status updater.Status
@@ -147,7 +148,7 @@ func (h *house) boot(accounts ...updater.Account) {
 		journal = h.journal(store)
 	}
 	r := &updater.Runner{
-		Engine: updater.NewEngine(records, store.Clock(), 1), Journal: journal, WAN: h.wan, Commands: h.commands,
+		Engine: updater.NewEngine(records, store.Clock(), 1), Journal: journal, WAN: h.wan, Commands: h.commands, Now: h.now,
 		Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Publish: func(b []byte) error {
 			h.mu.Lock()

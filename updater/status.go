@@ -122,7 +122,7 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	req, due := e.due(s)
 	at := e.earliest(s, req)
 	if at.After(now) {
-		next = at.UTC().Format(time.RFC3339)
+		next = now.Add(at.Sub(now)).UTC().Format(time.RFC3339) // by the clock as it is now
 	}
 	switch {
 	case !s.Enabled:
@@ -175,7 +175,7 @@ func (s *service) absence(now time.Time, why string) (state State, reason, next 
 	}
 	at := l.earliest()
 	if at.After(now) {
-		next = at.UTC().Format(time.RFC3339)
+		next = now.Add(at.Sub(now)).UTC().Format(time.RFC3339) // by the clock as it is now
 	}
 	switch {
 	case l.fault != nil && l.fault.Kind == Clock:

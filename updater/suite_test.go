@@ -2,9 +2,11 @@ package updater_test
 
 import (
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"wandns/updater"
@@ -33,6 +35,7 @@ func TestEveryProvider(t *testing.T) {
 				{"is silent after a wrong login", (*tenant).isSilentAfterAWrongLogin},
 				{"goes on without an unknown name", (*tenant).goesOnWithoutAnUnknownName},
 				{"obeys when it is throttled", (*tenant).obeysWhenThrottled},
+				{"shows no secret", (*tenant).showsNoSecret},
 				{"survives power cuts", (*tenant).survivesPowerCuts},
 			} {
 				t.Run(c.name, func(t *testing.T) { bubble(t, func(t *testing.T) { c.test(newTenant(t, spec)) }) })
@@ -157,6 +160,31 @@ func (n *tenant) obeysWhenThrottled() {
 	n.end()
 }
 
+// showsNoSecret asks the provider itself, so that nothing strikes out behind it
+// what it says.
+func (n *tenant) showsNoSecret() {
+	n.lives("84.0.0.2")
+	tokens := map[string]string{}
+	for i := range 60 {
+		fault := []updatertest.Fault{updatertest.Echo, updatertest.Error401, updatertest.Error500, updatertest.Normal}[i%4]
+		n.sim.Forgive()
+		n.sim.Next(append(slices.Repeat([]updatertest.Fault{updatertest.Normal}, i%7), fault)...)
+		addr := netip.AddrFrom4([4]byte{84, 0, 1, byte(i)})
+		results, err := n.account(n.hosts...).Provider.Update(n.t.Context(), updater.Request{Hosts: n.hosts, V4: addr, Tokens: maps.Clone(tokens)})
+		said := fmt.Sprint(err)
+		for _, r := range results {
+			maps.Copy(tokens, r.Tokens)
+			said += fmt.Sprint(r.Answer, r.Fault)
+		}
+		for _, secret := range slices.AppendSeq(n.secrets(), maps.Values(tokens)) {
+			if secret != "" && strings.Contains(said, secret) {
+				n.t.Errorf("%s: %s", fault, said)
+			}
+		}
+		time.Sleep(day)
+	}
+}
+
 func (n *tenant) survivesPowerCuts() {
 	a := n.account(n.hosts...)
 	for i := range 8 {
@@ -229,5 +257,4 @@ func (n *tenant) survives(f updatertest.Fault, at, times int) {
 		n.t.Errorf("%d requests", len(l))
 	}
 	n.end()
-	synctest.Wait()
 }
