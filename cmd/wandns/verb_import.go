@@ -56,6 +56,9 @@ func setupImport(*flag.FlagSet) func(*cli, []string) int {
 		if err != nil {
 			return c.fail(exitFailed, "%s could not be read: %v", args[1], err)
 		}
+		if strings.Contains(data, "\x00") {
+			return c.fail(exitConfig, "%s was not understood: it holds a zero byte, and is no text", args[1])
+		}
 		found, err := importers()[i].read(data)
 		if err != nil {
 			return c.fail(exitConfig, "%s was not understood: %v", args[1], err)

@@ -146,6 +146,8 @@ func ddclientLine(line string, passwords []string) (own given, hosts []string, o
 		own[name], line = ddclientValue(line[n+1:])
 		if own[name] == "\x00" && len(passwords) > 0 {
 			own[name], passwords = passwords[0], passwords[1:]
+		} else if strings.Contains(own[name], "\x00") {
+			return nil, nil, false
 		}
 	}
 	parts := strings.Split(line, ",")

@@ -172,7 +172,7 @@ func inadynTokens(data string) ([]inadynToken, error) {
 		case strings.IndexByte(" \t\r", c) >= 0:
 			i++
 		case c == '#', strings.HasPrefix(rest, "//"):
-			i += (strings.IndexByte(rest+"\n", '\n'))
+			i += strings.IndexByte(rest+"\n", '\n')
 		case strings.HasPrefix(rest, "/*"):
 			n := strings.Index(rest, "*/")
 			if n < 0 {

@@ -135,6 +135,8 @@ func TestImportSaysWhatItCannotRead(t *testing.T) {
 		{"no end of a list", "inadyn", "provider x {\nhostname = { CANARY\n", exitConfig, "line 2: this option has no end"},
 		{"too many words", "ddclient", "ssl=yes\nlogin=x a.example.com user my CANARY\n", exitConfig, "line 2: this is no line of ddclient"},
 		{"a last backslash", "ddclient", "ssl=yes\nlogin=x, password=CANARY \\\n", exitConfig, "line 2: the last line goes on"},
+		{"a password within quotes", "ddclient", "login=\"x password=CANARY y\" a.example.com\n", exitConfig, "line 1: this is no line of ddclient"},
+		{"a zero byte", "ddclient", "a.example.com\x00CANARY\n", exitConfig, "a zero byte"},
 		{"no host", "ddclient", "login=x, password=CANARY\n", exitConfig, "holds no service"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,7 +187,7 @@ func FuzzImport(f *testing.F) {
 		f.Add(i, string(data))
 	}
 	f.Fuzz(func(t *testing.T, i int, data string) {
-		if i < 0 || i >= len(importers()) || strings.Contains(data, "_file") {
+		if i < 0 || i >= len(importers()) || strings.Contains(data, "\x00") || strings.Contains(data, "_file") {
 			return
 		}
 		m, err := importers()[i].read(data)

@@ -48,8 +48,8 @@ func Parse(data string) ([]Section, []Error) {
 	if len(data) > MaxSize {
 		return nil, []Error{{0, fmt.Sprintf("the file is larger than %d KiB", MaxSize>>10)}}
 	}
-	if i := strings.IndexByte(data, 0); i >= 0 {
-		return nil, []Error{{1 + strings.Count(data[:i], "\n"), "a zero byte; this is no text"}}
+	if before, _, ok := strings.Cut(data, "\x00"); ok {
+		return nil, []Error{{1 + strings.Count(before, "\n"), "a zero byte; this is no text"}}
 	}
 	p := &parser{data: data, now: -1, named: map[string]int{}, at: map[key]int{}}
 	for p.more() && len(p.errs) < MaxErrors {
