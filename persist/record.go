@@ -47,8 +47,12 @@ type Host struct {
 	Since6 time.Time  `json:"since6,omitzero"`
 	// From4 and From6 say where the router stood when the provider itself took
 	// the address of its connection; empty if it was told one.
-	From4   string `json:"from4,omitempty"`
-	From6   string `json:"from6,omitempty"`
+	From4 string `json:"from4,omitempty"`
+	From6 string `json:"from6,omitempty"`
+	// Open4 and Open6: a request whose outcome is not known may have changed
+	// it since.
+	Open4   bool   `json:"open4,omitempty"`
+	Open6   bool   `json:"open6,omitempty"`
 	Refused string `json:"refused,omitempty"` // why the user must act for this name
 	Suspect string `json:"suspect,omitempty"` // why it was refused once; the same again is Refused
 	// Changes that count against the provider's limit, of the last day, in

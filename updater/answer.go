@@ -27,6 +27,9 @@ func (e *Engine) done(now time.Time, d Done) {
 		var ok bool
 		if fault, ok = d.Err.(*Fault); !ok { //nolint:errorlint // Update's contract: a *Fault itself
 			s.gaveUp = true // and the intent stays open: nobody knows what happened
+			for _, name := range d.Request.Hosts {
+				s.open(d.Request, name)
+			}
 			e.dirty[s.Name] = s.Limits.counted()
 			return
 		}
@@ -45,6 +48,7 @@ func (e *Engine) done(now time.Time, d Done) {
 		s.rec.Sent--
 		s.rec.SentToday--
 		s.unsent = true
+		s.unheard(d.Request)
 	} else {
 		e.dirty[s.Name] = true
 		s.rec.Intent = nil
@@ -82,8 +86,8 @@ func (s *service) keep(results []Result) {
 	s.rec.Tokens = tokens
 }
 
-// count corrects the ledger by what became of a request. The provider does not
-// count one that it did not see.
+// count corrects the ledger by what became of a request, and notes what it may
+// have done. The provider does not count one that it did not see.
 func (e *Engine) count(now time.Time, s *service, req Request, results []Result, whole *Fault) {
 	for _, name := range req.Hosts {
 		fault, unchanged := whole, false
@@ -91,8 +95,11 @@ func (e *Engine) count(now time.Time, s *service, req Request, results []Result,
 			fault, unchanged = results[i].Fault, results[i].Unchanged
 		}
 		// What is not known to have failed may have been carried out.
-		counts := !unchanged && (fault == nil || fault.Kind == Unconfirmed)
-		e.ledger.answered(s, name, counts, now)
+		may := fault == nil || fault.Kind == Unconfirmed
+		if may { // until settle confirms it
+			s.open(req, name)
+		}
+		e.ledger.answered(s, name, may && !unchanged, now)
 		if fault != nil && fault.Kind == Spent {
 			e.ledger.spent(s, name, now)
 		}
@@ -166,9 +173,9 @@ func doubt(h persist.Host, f *Fault) *Fault {
 // confirm notes what is published of one family.
 func confirm(h persist.Host, f wan.Family, a netip.Addr, from string, at time.Time) persist.Host {
 	if f == wan.IPv4 {
-		h.V4, h.Since4, h.From4 = a, at, from
+		h.V4, h.Since4, h.From4, h.Open4 = a, at, from, false
 	} else {
-		h.V6, h.Since6, h.From6 = a, at, from
+		h.V6, h.Since6, h.From6, h.Open6 = a, at, from, false
 	}
 	return h
 }

@@ -34,6 +34,8 @@ const (
 // but the host of the request, over verified TLS where the URL says https.
 type Client struct {
 	secrets []string
+	dial    dialFunc
+	resolv  []string
 	http    func() (*http.Client, error) // made, and certificates read, when first needed
 }
 
@@ -46,25 +48,28 @@ type ClientConfig struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// MWAN3 is the directory that mwan3 has while it runs; /var/run/mwan3 if empty.
 	MWAN3 string
+	// Resolv are the files that name the resolvers; the system's if empty.
+	Resolv []string
 }
 
 // NewClient makes a client. Connections are not kept: there are minutes to
 // months between two requests, and an idle connection costs timers.
 func NewClient(c ClientConfig) *Client {
-	return &Client{c.Secrets, sync.OnceValues(func() (*http.Client, error) {
+	dial := c.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 15 * time.Second, ControlContext: takeWay(cmp.Or(c.MWAN3, "/var/run/mwan3"))}).DialContext
+	}
+	dial = byWay(dial)
+	return &Client{c.Secrets, dial, c.Resolv, sync.OnceValues(func() (*http.Client, error) {
 		roots, err := loadRoots(c.CAFile)
 		if err != nil {
 			return nil, err
-		}
-		dial := c.Dial
-		if dial == nil {
-			dial = (&net.Dialer{Timeout: 15 * time.Second, ControlContext: takeWay(cmp.Or(c.MWAN3, "/var/run/mwan3"))}).DialContext
 		}
 		return &http.Client{
 			Timeout:       requestTimeout,
 			CheckRedirect: sameServer,
 			Transport: &http.Transport{
-				DialContext:            byWay(dial),
+				DialContext:            dial,
 				TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 				TLSHandshakeTimeout:    15 * time.Second,
 				DisableKeepAlives:      true,

@@ -27,6 +27,7 @@ type Service struct {
 	Enabled  bool
 	// FromSource: the provider publishes the address that a request comes from.
 	FromSource bool
+	Reads      bool   // the provider says what it publishes, so a check is a request to it
 	Account    string // equal for services that share an account
 	Login      string // differs when the account or its credentials do
 	Config     string // differs when anything in the configuration does
@@ -70,7 +71,8 @@ type Plan struct {
 	Save   map[string]persist.Record
 	Jobs   []Job
 	Looks  []Look
-	Cancel []string  // services, and keys of looks, whose request in flight is of no more use
+	Checks []Check
+	Cancel []string  // services, and keys of looks and checks, whose request in flight is of no more use
 	Wake   time.Time // when to step again if nothing else happens; zero for never
 	Permit Permit    // for Reserve
 }
@@ -95,6 +97,7 @@ type Engine struct {
 	stopped  bool
 	stepped  time.Time // when the last step was
 	dirty    map[string]bool
+	checks   int // made so far
 	random   *rand.Rand
 	ledger   ledger
 }
@@ -114,6 +117,9 @@ type service struct {
 	unsent bool      // the last request never reached the provider; its intent is open
 	flaps  int
 	hold   hold
+
+	check  *Check // in flight
+	passes map[part]pass
 }
 
 // hold is a time before which no request leaves.
@@ -154,6 +160,8 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 		e.done(now, ev)
 	case Looked:
 		e.looked(now, ev)
+	case Checked:
+		e.checked(now, ev)
 	case Poke:
 		e.poke(now, ev.Services)
 	case Resume:
@@ -175,6 +183,7 @@ func (e *Engine) configure(now time.Time, services []Service) {
 	old := e.services
 	if e.ledger.last == nil {
 		e.ledger.load(e.records, e.lastSeen, now)
+		e.recall()
 	}
 	for _, s := range old {
 		e.records[s.Name] = s.rec
@@ -237,7 +246,7 @@ func (e *Engine) adopt(s *service, c Service) {
 	switch {
 	case s.rec.Account != c.Account:
 		s.rec = persist.Record{Account: c.Account, Login: c.Login, Config: c.Config}
-		s.hold, s.flaps = hold{}, 0
+		s.hold, s.flaps, s.passes = hold{}, 0, nil
 		e.dirty[s.Name] = stored
 	case s.rec.Config != c.Config:
 		s.rec.Config, s.rec.Login = c.Config, c.Login

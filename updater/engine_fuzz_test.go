@@ -21,6 +21,7 @@ func FuzzStep(f *testing.F) {
 	f.Add([]byte("\x00\x10\x21\x32\x43\x54\x65\x76\x87"))
 	f.Add([]byte("\x01\x20\x01\x21\x02\x22\x01\x23\x03\x24\x01\x25\x03"))
 	f.Add([]byte("\x18\x94\xa1\x95\x14\x18\x95\x90\x00\x50\xa1\x95"))
+	f.Add([]byte("\x11\x80\x11\x12\xa0\xa3\x20\x80\x12\xa1\xa2\x20\x2f\x11\xa3"))
 	f.Add([]byte("\x01\x30\xff\xff\x01\x26\xf8\x01\x28\x01\x27\x01"))
 	f.Fuzz(func(t *testing.T, events []byte) {
 		w := newFuzzWorld(t)
@@ -36,6 +37,8 @@ type fuzzWorld struct {
 	now      time.Time
 	services []Service
 	flights  []Job
+	checks   []Check       // in flight
+	open     map[part]bool // by a crash, and not looked up since
 	saved    map[string]persist.Record
 	floor    map[string]time.Time // by service: no request before
 	blocked  map[string]bool      // by service
@@ -104,7 +107,7 @@ func newFuzzWorld(t *testing.T) *fuzzWorld {
 	c.Limits = Limits{PerHour: 6, PerDay: 3, HostsPerRequest: 1, OneFamily: true}
 	c.Provider = "limited"
 	c.Hosts = append(c.Hosts, "f.example.com")
-	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}, prior: map[string]time.Time{}}
+	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, open: map[part]bool{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}, prior: map[string]time.Time{}}
 	w.e = NewEngine(nil, time.Time{}, 7)
 	w.step(Configure{w.services})
 	return w
@@ -165,11 +168,14 @@ func (w *fuzzWorld) play(b byte) {
 		for _, j := range w.flights {
 			w.count(j)
 		}
+		w.crash()
 		w.flights, w.last, w.looks, w.state = nil, map[string]time.Time{}, map[string]*fuzzLook{}, wan.State{}
 		w.e = NewEngine(w.saved, lastSeen, 8)
 		w.step(Configure{w.services})
 	case 9:
 		w.lookBack(n)
+	case 10:
+		w.find(n)
 	default:
 		w.now = w.now.Add(time.Duration(n) * 10 * time.Minute)
 		w.step(Tick{})
@@ -215,8 +221,12 @@ func (w *fuzzWorld) answer(n int) {
 		d.Results[0].V4 = netip.MustParseAddr(fmt.Sprintf("84.0.2.%d", n))
 	}
 	kind := Kind(n % 11)
-	if kind == 0 || kind == 10 || kind == Unconfirmed {
+	if kind == 0 || kind == 10 || kind == Unconfirmed || n == 15 {
 		w.count(j)
+	}
+	if n == 15 {
+		w.step(Done{Job: j, Err: context.Canceled})
+		return
 	}
 	if kind >= Unreachable && kind <= Clock {
 		fault := &Fault{Kind: kind, Detail: "fault", RetryAfter: time.Duration(n) * 10 * time.Minute}
@@ -258,6 +268,9 @@ func (w *fuzzWorld) step(ev Event) {
 		t.Fatalf("%T: wake-up %v is not after %v", ev, plan.Wake, w.now)
 	}
 	for _, name := range plan.Cancel {
+		if slices.ContainsFunc(w.checks, func(c Check) bool { return c.Key == name }) {
+			continue
+		}
 		if l := w.looks[name]; !slices.ContainsFunc(w.flights, func(j Job) bool { return j.Service == name }) && (l == nil || !l.flight) {
 			t.Fatalf("%T: %s has nothing to cancel", ev, name)
 		}
@@ -271,6 +284,7 @@ func (w *fuzzWorld) step(ev Event) {
 		}
 		w.looks[l.Key] = &fuzzLook{at: w.now, flight: true, again: again}
 	}
+	w.checking(ev, plan)
 	for _, j := range plan.Jobs {
 		if len(j.Request.Hosts) == 0 || !j.Request.V4.IsValid() && !j.Request.V6.IsValid() {
 			t.Fatalf("%T: empty request %+v", ev, j)
@@ -300,7 +314,8 @@ func (w *fuzzWorld) step(ev Event) {
 			if f := j.Request.From; f != "" {
 				told = f == stoodAt(known, j.Request.family())
 			}
-			if told {
+			rec := w.e.services[slices.IndexFunc(w.e.services, func(s *service) bool { return s.Name == j.Service })].rec.Hosts[h]
+			if open := rec.Open4 || rec.Open6; told && !open {
 				t.Fatalf("%T: %s is told again what it has: %+v", ev, h, j)
 			}
 			if known.Refused != "" {

@@ -17,6 +17,9 @@ func (e *Engine) plan(now time.Time) Plan {
 		if !ok || e.stopped || e.busy(s.Account) {
 			continue
 		}
+		if p.verify(e, s, req, now) {
+			continue
+		}
 		if at := e.earliest(s, req); at.After(now) {
 			p.wake(at)
 			continue
@@ -46,6 +49,9 @@ func (e *Engine) plan(now time.Time) Plan {
 		if s.outdated() {
 			p.Cancel = append(p.Cancel, s.Name)
 		}
+		if s.check != nil && e.stopped {
+			p.Cancel = append(p.Cancel, s.check.Key)
+		}
 	}
 	if len(p.Save) > 0 {
 		e.lastSeen = e.clock(now)
@@ -73,7 +79,9 @@ func (s *service) outdated() bool {
 }
 
 func (e *Engine) busy(account string) bool {
-	return slices.ContainsFunc(e.services, func(s *service) bool { return s.flight != nil && s.Account == account })
+	return slices.ContainsFunc(e.services, func(s *service) bool {
+		return s.Account == account && (s.flight != nil || s.check != nil && s.Reads)
+	})
 }
 
 // need is what a name is yet to be told.
@@ -136,15 +144,21 @@ func (s *service) needs(host string) need {
 func (s *service) lacks(h persist.Host, f wan.Family) netip.Addr {
 	has, _ := published(h, f)
 	wanted, from := s.choice[f].Addr, s.from[f]
-	if from == "" && wanted == has || from != "" && from == stoodAt(h, f) {
+	if !isOpen(h, f) && (from == "" && wanted == has || from != "" && from == stoodAt(h, f)) {
 		return netip.Addr{}
 	}
 	return wanted
 }
 
-// earliest is when a request may leave: not before the hold, not before the
-// provider's floor, and after a growing pause while the address flaps.
+// earliest is when a request may leave: not before the service is ready, and
+// not before the provider's limits allow it.
 func (e *Engine) earliest(s *service, req Request) time.Time {
+	return later(s.ready(req), e.allowance(s, req.Hosts))
+}
+
+// ready is when a service has waited long enough: not before the hold ends,
+// and after a growing pause while the address flaps.
+func (s *service) ready(req Request) time.Time {
 	at := s.hold.until
 	another := req.V4 != s.hold.v4 || req.V6 != s.hold.v6
 	if s.hold.ours() && another && !s.last.IsZero() {
@@ -156,7 +170,7 @@ func (e *Engine) earliest(s *service, req Request) time.Time {
 	if !s.last.IsZero() && s.rec.Failures > 0 {
 		at = later(at, s.last.Add(soon(1))) // a WAN that comes and goes is no reason to hurry
 	}
-	return later(at, e.allowance(s, req.Hosts))
+	return at
 }
 
 // allowance is when the provider's limits let a request leave that changes

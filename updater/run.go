@@ -28,8 +28,10 @@ type Journal interface {
 type Account struct {
 	Service
 	Provider Provider
-	Client   *Client  // for looks
+	Client   *Client  // for looks and checks
 	Secrets  []string // never to be shown, whoever says them
+	// NotInDNS tells names that are the provider's own; nil if none is.
+	NotInDNS func(host string) bool
 }
 
 // Command asks the running daemon for something.
@@ -143,6 +145,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		case d := <-r.done:
 			r.running--
 			r.cancel[d.of]()
+			r.explain(d)
 			step(d.event)
 			if r.running == 0 && r.Rest != nil {
 				r.Rest()
@@ -181,6 +184,7 @@ func (r *Runner) configure(accounts []Account) Event {
 	r.accounts = map[string]Account{}
 	var services []Service
 	for _, a := range accounts {
+		_, a.Reads = a.Provider.(Reader)
 		r.accounts[a.Name] = a
 		services = append(services, a.Service)
 	}
@@ -210,6 +214,10 @@ func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 			addr, err := client.Ask(ctx, l)
 			return Looked{l.Key, addr, err}
 		})
+	}
+	for _, c := range plan.Checks {
+		a := r.accounts[c.Service]
+		r.start(ctx, c.Key, func(ctx context.Context) Event { return verify(ctx, c, a) })
 	}
 	r.report(now)
 }
@@ -332,7 +340,7 @@ func (r *Runner) report(now time.Time) {
 // transition logs what changed, once: a retry that fails as before is silent.
 func (r *Runner) transition(was, is ServiceStatus) {
 	log := r.Log.With("service", is.Name)
-	if was.State == Sending {
+	if was.State == Sending || was.State == Verifying {
 		for _, rec := range is.Records {
 			if rec.Published == rec.Wanted && !slices.Contains(was.Records, rec) {
 				log.Info("published", "hostname", rec.Hostname, "type", rec.Type, "address", rec.Published)
@@ -348,7 +356,7 @@ func (r *Runner) transition(was, is ServiceStatus) {
 		if is.Reason != "" {
 			log.Warn(is.Reason)
 		}
-	case Sending:
+	case Sending, Verifying:
 		level := slog.LevelInfo
 		if len(r.warned[is.Name]) > 0 {
 			level = slog.LevelDebug

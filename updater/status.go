@@ -18,6 +18,7 @@ type State string
 const (
 	OK        State = "ok"         // what is published is what is wanted
 	Sending   State = "sending"    // a request is in flight
+	Verifying State = "verifying"  // what is published is being looked up
 	Waiting   State = "waiting"    // for a retry, a quota or a floor
 	NeedsUser State = "blocked"    // for the user
 	NoAddress State = "no-address" // nothing on the WAN can be published
@@ -106,7 +107,9 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 				continue
 			}
 			r := RecordStatus{Hostname: name, Type: f.RecordType(), Wanted: text(wanted), Published: text(has)}
-			if has.IsValid() {
+			if found, ok := s.stands(name, f); ok {
+				r.Published = text(found)
+			} else if has.IsValid() {
 				r.Since = since.UTC().Format(time.RFC3339)
 			}
 			st.Records = append(st.Records, r)
@@ -131,6 +134,8 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 		return NeedsUser, s.rec.Blocked + s.resumeHint(), ""
 	case s.flight != nil:
 		return Sending, s.flight.says(s.Title), ""
+	case s.check != nil:
+		return Verifying, s.looksUp(), ""
 	case due && at.After(now) && s.hold.kind == Clock:
 		return BadClock, s.hold.why + "; it goes on by itself when the clock is right", next
 	case due && s.hold.until.After(now):
@@ -321,7 +326,7 @@ func (s ServiceStatus) Outlook() string {
 		}
 	case Disabled:
 		return "is switched off; set enabled to true to use it"
-	case Sending, NeedsUser, NoAddress:
+	case Sending, Verifying, NeedsUser, NoAddress:
 	}
 	return s.Reason
 }

@@ -161,6 +161,7 @@ func (c serviceConfig) account(agent updater.Agent, more ...string) updater.Acco
 		Client:   client,
 		Provider: c.Spec.New(updater.Settings{Values: c.Values, Server: cmp.Or(c.Server, c.Spec.Server), Agent: agent, Client: client}),
 		Secrets:  secrets,
+		NotInDNS: c.Spec.NotInDNS,
 	}
 	identity := map[string]string{"provider": c.Spec.Name, "server": c.Server}
 	whole := map[string]string{
