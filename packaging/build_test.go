@@ -32,7 +32,7 @@ func command(t *testing.T, dir, name string, args ...string) []byte {
 func TestBuildsAreReproducible(t *testing.T) {
 	var sums [2][sha256.Size]byte
 	for i, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), "another", "place")} {
-		for _, part := range []string{"cmd", "updater", "wan", "persist", "go.mod", "go.sum", "Makefile"} {
+		for _, part := range []string{"cmd", "updater", "wan", "persist", "openwrt", "go.mod", "go.sum", "Makefile"} {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -92,6 +92,7 @@ func TestFloors(t *testing.T) {
 	allowed := map[string][]string{
 		"wandns/wan":               {},
 		"wandns/persist":           {},
+		"wandns/openwrt/uci":       {},
 		"wandns/updater":           {"wandns/wan", "wandns/persist"},
 		"wandns/updater/providers": {"wandns/updater", "wandns/wan", "wandns/persist"},
 	}

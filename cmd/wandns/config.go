@@ -35,6 +35,7 @@ type config struct {
 	LogLevel         slog.Level
 	Services         []serviceConfig
 	Warnings         []string
+	UCI              bool // the language that it is written in, which is TOML otherwise
 }
 
 type serviceConfig struct {
@@ -89,25 +90,30 @@ func loadConfig(file string) (*config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the configuration %s could not be read: %w; name another with --config FILE", file, err)
 	}
-	if !strings.HasSuffix(file, ".toml") {
-		return nil, &badConfig{file, []mistake{{section: "file", text: "only TOML is understood so far; use a file whose name ends in .toml"}}}
-	}
 	n := 0
 	for line := range strings.Lines(data) {
 		if n++; len(line) > maxLine {
 			return nil, &badConfig{file, []mistake{{line: n, section: "syntax", text: fmt.Sprintf("the line is longer than %d KiB; this is no configuration", maxLine>>10)}}}
 		}
 	}
-	sections, mistakes := parseTOML(data)
-	v := &validator{mistakes: mistakes, config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir}}
-	broken := map[int]bool{}
+	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, UCI: !strings.HasSuffix(file, ".toml")}}
+	parse := parseTOML
+	if v.config.UCI {
+		parse = parseUCI
+	}
+	sections, mistakes := parse(data)
+	v.mistakes = mistakes
+	broken, incomplete := map[int]bool{}, false
 	for _, m := range mistakes {
 		broken[m.line] = m.section == "syntax"
+		incomplete = incomplete || v.config.UCI && broken[m.line]
 	}
 	if sections != nil {
 		v.sections(sections)
 	}
-	v.mistakes = slices.DeleteFunc(v.mistakes, func(m mistake) bool { return broken[m.line] && m.section != "syntax" })
+	v.mistakes = slices.DeleteFunc(v.mistakes, func(m mistake) bool {
+		return m.section != "syntax" && (broken[m.line] || incomplete && strings.HasPrefix(m.text, "is missing")) // it may be in a broken line
+	})
 	if len(v.mistakes) > 0 {
 		slices.SortStableFunc(v.mistakes, func(a, b mistake) int { return a.line - b.line })
 		return nil, &badConfig{file, v.mistakes}
@@ -246,42 +252,6 @@ func (c *config) accounts(agent updater.Agent) []updater.Account {
 		list = append(list, s.account(agent))
 	}
 	return list
-}
-
-// String is the effective configuration as TOML, with secrets as "***".
-func (c *config) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "state_dir = %q\nrun_dir   = %q\nlog_level = %q\n", c.StateDir, c.RunDir, strings.ToLower(c.LogLevel.String()))
-	for _, s := range c.Services {
-		fmt.Fprintf(&b, "\n[[service]]\nname = %q\nenabled = %t\nprovider = %q\nhostnames = [%s]\n", s.Name, s.Enabled, s.Spec.Name, quoted(s.Hosts))
-		fmt.Fprintf(&b, "family = %q\nsource = %q\nallow_private = %t\n", s.family(), s.Source, s.Policy.AllowPrivate)
-		for f, key := range []string{wan.IPv4: "web_url4", wan.IPv6: "web_url6"} {
-			if len(s.URLs[f]) > 0 {
-				fmt.Fprintf(&b, "%s = [%s]\n", key, quoted(s.URLs[f]))
-			}
-		}
-		optional := map[string]string{"device": s.Policy.Device, "interface": s.Policy.Interface, "ipv6_suffix": addrText(s.Policy.Host), "ipv6_lan": s.Policy.LAN, "server": s.Server, "ca_file": s.CAFile}
-		for _, f := range s.Spec.Fields {
-			optional[f.Name] = s.Values[f.Name]
-			if f.Secret && s.Values[f.Name] != "" {
-				optional[f.Name] = "***"
-			}
-		}
-		for _, name := range slices.Sorted(maps.Keys(optional)) {
-			if optional[name] != "" {
-				fmt.Fprintf(&b, "%s = %q\n", name, optional[name])
-			}
-		}
-	}
-	return b.String()
-}
-
-func quoted(list []string) string {
-	var out []string
-	for _, s := range list {
-		out = append(out, strconv.Quote(s))
-	}
-	return strings.Join(out, ", ")
 }
 
 // explain prints what is wrong with a configuration, for a person.

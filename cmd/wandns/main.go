@@ -63,7 +63,10 @@ func verbs() []verb {
 	for _, v := range accountVerbs() {
 		list = append(list, v.verb())
 	}
-	return append(list, verb{name: "version", help: "print the version", setup: setupVersion})
+	return append(list,
+		verb{name: "import", args: "PROGRAM FILE", help: "print a configuration made from that of ddns-scripts, inadyn or ddclient", setup: setupImport},
+		verb{name: "version", help: "print the version", setup: setupVersion},
+	)
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"wandns/updater"
@@ -23,6 +24,14 @@ type validator struct {
 
 func (v *validator) wrong(format string, args ...any) {
 	v.mistakes = append(v.mistakes, mistake{v.now.line, v.section, v.now.name, fmt.Sprintf(format, args...)})
+}
+
+// either chooses the words that fit the language of the file.
+func (v *validator) either(toml, uci string) string {
+	if v.config.UCI {
+		return uci
+	}
+	return toml
 }
 
 func (v *validator) sections(list []section) {
@@ -49,7 +58,7 @@ func (v *validator) sections(list []section) {
 	}
 	if len(names) == 0 && len(v.mistakes) == 0 {
 		v.section, v.now = "file", option{}
-		v.wrong("there is no service; add one that begins with [[service]]")
+		v.wrong("there is no service; add one that begins with %s", v.either("[[service]]", "config service 'home'"))
 	}
 }
 
@@ -131,7 +140,7 @@ var serviceKeys = []serviceKey{
 func (v *validator) service(s section, n int) serviceConfig {
 	c := serviceConfig{Name: s.name, Enabled: true, Families: [2]bool{true, true}, Values: map[string]string{}}
 	for _, o := range s.keys {
-		if o.name == "name" && len(o.values) == 1 {
+		if o.name == "name" && len(o.values) == 1 && !v.config.UCI {
 			c.Name = o.values[0]
 		}
 	}
@@ -143,6 +152,10 @@ func (v *validator) service(s section, n int) serviceConfig {
 	for _, v.now = range s.keys {
 		switch v.now.name {
 		case "name":
+			if v.config.UCI {
+				v.wrong("stands in a service's first line in UCI; remove this one and write: config service 'home'")
+				continue
+			}
 			c.Name = v.text()
 			if strings.ContainsFunc(c.Name, notInName) {
 				v.wrong("may hold letters, digits, _, - and . only")
@@ -202,9 +215,9 @@ func (v *validator) service(s section, n int) serviceConfig {
 		if name := k.name; k.required && !s.has(name) && (name != "name" || s.name == "") {
 			v.now = option{name: name, line: s.line}
 			v.wrong("is missing; %s", map[string]string{
-				"name":      `give the service one, such as "home"`,
+				"name":      v.either(`give the service one, such as "home"`, "write it into the first line: config service 'home'"),
 				"provider":  "wandns providers lists them",
-				"hostnames": `list the names to keep up to date, as in ["home.example.com"]`,
+				"hostnames": "list the names to keep up to date, as in " + v.either(`["home.example.com"]`, "list hostnames 'home.example.com'"),
 			}[name])
 		}
 	}
@@ -347,10 +360,15 @@ func (v *validator) field(f updater.Field, fromFile bool) string {
 		}
 	}
 	v.inline = v.inline || f.Secret && !fromFile
-	if f.Check != nil {
-		if why := f.Check(value); why != "" {
-			v.wrong("%s", why)
-		}
+	if f.Check == nil {
+		return value
+	}
+	why := f.Check(value)
+	if t, ok := truth(value); why != "" && ok && f.Check(strconv.FormatBool(t)) == "" {
+		return strconv.FormatBool(t) // as UCI has it: '1' for true
+	}
+	if why != "" {
+		v.wrong("%s", why)
 	}
 	return value
 }
@@ -359,11 +377,11 @@ func (v *validator) unknown(known []string) {
 	global, service := slices.Contains(globalKeys, v.now.name), slices.ContainsFunc(serviceKeys, func(k serviceKey) bool { return k.name == v.now.name })
 	switch s := closest(v.now.name, known); {
 	case v.now.name == "service":
-		v.wrong("is no key; begin each service with a line [[service]]")
+		v.wrong("is no key; begin each service with a line %s", v.either("[[service]]", "config service 'home'"))
 	case global && v.section != "":
-		v.wrong("is not a service's key; write it above the first [[service]]")
+		v.wrong("is not a service's key; write it %s", v.either("above the first [[service]]", "below config wandns 'global'"))
 	case service && v.section == "":
-		v.wrong("belongs to a service; write it after a line [[service]]")
+		v.wrong("belongs to a service; write it after a line %s", v.either("[[service]]", "config service 'home'"))
 	case s != "":
 		v.wrong("is unknown; did you mean %s?", s)
 	default:

@@ -45,14 +45,18 @@ func (v *validator) one(of ...string) string {
 }
 
 func (v *validator) truth() bool {
-	switch v.text() {
-	case "true", "1", "on", "yes", "enabled":
-		return true
-	case "false", "0", "off", "no", "disabled", "":
-		return false
+	s := v.text()
+	t, ok := truth(s)
+	if s != "" && !ok {
+		v.wrong("%q is not one of %s", s, v.either("true, false", "1, 0"))
 	}
-	v.wrong("%q is not one of true, false", v.now.values[0])
-	return false
+	return t
+}
+
+// truth reads what OpenWrt takes for a truth value.
+func truth(s string) (value, ok bool) {
+	value = slices.Contains([]string{"1", "on", "true", "yes", "enabled"}, s)
+	return value, value || slices.Contains([]string{"0", "off", "false", "no", "disabled"}, s)
 }
 
 func (v *validator) path() string {
@@ -114,7 +118,7 @@ func (v *validator) checkHosts(s section, c serviceConfig) {
 		switch why := c.Spec.CheckHost(h); {
 		case h == "" || why == "":
 		case strings.ContainsAny(h, ", "):
-			v.wrong(`%q is one text; write ["a.example.com", "b.example.com"]`, h)
+			v.wrong("%q is one text; write %s", h, v.either(`["a.example.com", "b.example.com"]`, "a line list hostnames for each name"))
 		default:
 			v.wrong("%q %s", h, why)
 		}

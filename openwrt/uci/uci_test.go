@@ -1,0 +1,166 @@
+package uci
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// export prints sections as the command uci export does.
+func export(sections []Section) string {
+	var b strings.Builder
+	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+	for _, s := range sections {
+		b.WriteString("\nconfig " + s.Type)
+		if s.Name != "" {
+			b.WriteString(" " + quote(s.Name))
+		}
+		b.WriteByte('\n')
+		for _, o := range s.Options {
+			kind := "option"
+			if o.List {
+				kind = "list"
+			}
+			for _, v := range o.Values {
+				b.WriteString("\t" + kind + " " + o.Name + " " + quote(v) + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+// The golden files are what libuci's own uci export printed.
+func TestAsTheRealOneReadsIt(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.uci")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sections, errs := Parse(string(data))
+			want, err := os.ReadFile(strings.TrimSuffix(file, ".uci") + ".golden")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := export(sections); got != string(want) || len(errs) > 0 {
+				t.Errorf("read\n%s%v\nwant\n%s", got, errs, want)
+			}
+		})
+	}
+}
+
+func TestEverythingKnowsItsLine(t *testing.T) {
+	const text = "# one\n\nconfig a 'x'\n\toption b 'c\nd'\n\tlist e 1\r\n\tlist e 2\n\nconfig a x\n\toption f g; option h i\n\toption b \\\n'z'\n"
+	sections, errs := Parse(strings.Replace(text, "g;", "g ;", 1))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	got := ""
+	for _, s := range sections {
+		got += fmt.Sprintf("%s %d:", s.Name, s.Line)
+		for _, o := range s.Options {
+			got += fmt.Sprintf(" %s %d", o.Name, o.Line)
+		}
+	}
+	if want := "x 3: b 11 e 6 f 10 h 10"; got != want {
+		t.Errorf("lines are %q, want %q", got, want)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	const secret = "CANARY"
+	for _, tt := range []struct {
+		name, text string
+		line       int
+		says       string
+	}{
+		{"no command", "config a b\nCANARY\n", 2, "begin with config"},
+		{"not in the first line", "config a b\n\n\toptions password CANARY\n", 3, "begin with config"},
+		{"TOML", "[[service]]\n", 1, "begin with config"},
+		{"a byte order mark", "\ufeffconfig a b\n", 1, "begin with config"},
+		{"no section", "option password CANARY\n", 1, "no section"},
+		{"no type", "config\t\n", 1, "needs a type"},
+		{"a type with a space", "config 'a b'\n", 1, "type"},
+		{"a name with a dash", "config a b-c\n", 1, "name"},
+		{"an option without name", "config a b\noption \n", 2, "need a name"},
+		{"an option's name with a dash", "config a b\noption b-c d\n", 2, "need a name"},
+		{"a value with a space", "config a b\noption password my CANARY\n", 2, "too many"},
+		{"an apostrophe", "config a b\noption password 'it's CANARY'\n\n\noption c d\n", 2, "'\\''"},
+		{"no closing quote", "config a b\n\noption password \"CANARY\n\n", 3, "no end"},
+		{"another type", "config a b\nconfig c b\n", 2, "line 1"},
+		{"a package without a name", "package \n", 1, "package"},
+		{"a semicolon at a word", "config a b\noption c d;option password CANARY\n", 2, "semicolon"},
+		{"a zero byte", "config a b\n\n\x00", 3, "zero"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, errs := Parse(tt.text)
+			if len(errs) == 0 || errs[0].Line != tt.line || !strings.Contains(errs[0].Text, tt.says) {
+				t.Errorf("errors = %v, want one in line %d that says %q", errs, tt.line, tt.says)
+			}
+			if strings.Contains(fmt.Sprint(errs), secret) {
+				t.Errorf("the secret stands in %v", errs)
+			}
+		})
+	}
+}
+
+func TestAllErrorsAreFoundAtOnce(t *testing.T) {
+	sections, errs := Parse("nothing\nconfig a b\noption\nlist c d\nconfig 'x y'\n")
+	if len(errs) != 3 || export(sections) != "\nconfig a 'b'\n\tlist c 'd'\n" {
+		t.Errorf("errors = %v, sections = %v", errs, sections)
+	}
+	if _, errs := Parse(strings.Repeat("x\n", 1000)); len(errs) != MaxErrors {
+		t.Errorf("%d errors", len(errs))
+	}
+	if _, errs := Parse(strings.Repeat("#", MaxSize+1)); len(errs) != 1 {
+		t.Errorf("a file that is too large: %v", errs)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.uci")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(data))
+	}
+	f.Add("c a b\no c 'd'\\''\"e\\\"\"\\\n\\ f;l c d # e\r\n")
+	f.Fuzz(func(t *testing.T, data string) {
+		sections, errs := Parse(data)
+		last := strings.Count(data, "\n") + 1
+		for _, e := range errs {
+			if e.Line < 0 || e.Line > last || e.Text == "" {
+				t.Errorf("%v of %d lines", e, last)
+			}
+		}
+		for _, s := range sections {
+			if strings.ContainsAny(s.Type, `'"\#;`) {
+				return // libuci writes a type without quotes
+			}
+			if s.Line < 1 || s.Line > last || s.Type == "" {
+				t.Errorf("section %+v of %d lines", s, last)
+			}
+			for _, o := range s.Options {
+				if o.Line < s.Line || o.Line > last || len(o.Values) == 0 || !o.List && len(o.Values) != 1 {
+					t.Errorf("option %+v of %d lines", o, last)
+				}
+			}
+		}
+		// What is written as libuci writes it is read as the same.
+		again, errs := Parse(export(sections))
+		if len(errs) > 0 || export(again) != export(sections) {
+			t.Errorf("%v\n%q is read as\n%q", errs, export(sections), export(again))
+		}
+	})
+}
