@@ -3,6 +3,7 @@
 
 [ "$1" = wandns ] || exit 0
 set -eu
+umask 077
 
 dir=$(mktemp -d)
 trap 'kill "${pid:-}" 2>/dev/null || :; rm -rf "$dir"' EXIT
