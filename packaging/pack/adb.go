@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"compress/flate"
 	"crypto/sha512"
 	"encoding/binary"
 )
@@ -121,17 +120,8 @@ func (t *tree) signed(schema string, key apkKey) ([]byte, error) {
 	return block(b, blockSignature, head, sig), nil
 }
 
-// deflated is the file as apk stores and reads it.
-func deflated(file []byte) ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteString("ADBd")
-	z, err := flate.NewWriter(&b, flate.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := z.Write(file); err != nil {
-		return nil, err
-	}
-	err = z.Close()
-	return b.Bytes(), err
+// stored is a file as apk keeps and reads it.
+func stored(file []byte, part pressed) ([]byte, error) {
+	raw, err := deflate(file, part)
+	return append([]byte("ADBd"), raw...), err
 }

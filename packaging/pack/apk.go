@@ -108,7 +108,7 @@ func (c *content) apk(key apkKey) (data []byte, hash [sha256.Size]byte, err erro
 	if err != nil {
 		return nil, hash, err
 	}
-	data, err = deflated(append(head, blocks...))
+	data, err = stored(append(head, blocks...), c.program)
 	return data, sha256.Sum256(t.b), err
 }
 
@@ -142,5 +142,5 @@ func apkIndex(packages []indexed, key apkKey) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return deflated(index)
+	return stored(index, pressed{})
 }

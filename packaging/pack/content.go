@@ -25,6 +25,7 @@ type content struct {
 	user                 string // that the package manager makes
 	conffiles            []string
 	files                []file // by path
+	program              pressed
 	mtime                time.Time
 }
 
@@ -41,8 +42,8 @@ func installed() map[string]file {
 	}
 }
 
-// daemon collects the package wandns for an arch.
-func daemon(o options, a arch) (content, error) {
+// daemon collects the package wandns for an arch, with its program.
+func daemon(o options, a arch, program pressed) (content, error) {
 	c := content{
 		name: "wandns", version: o.version, arch: a.name, mtime: o.mtime,
 		depends:     "ca-bundle",
@@ -50,15 +51,9 @@ func daemon(o options, a arch) (content, error) {
 		license:     "Apache-2.0", maintainer: o.maintainer,
 		user:      "wandns:wandns",
 		conffiles: []string{"/etc/config/wandns"},
+		program:   program,
 	}
-	add := func(from string, f file) (err error) {
-		f.data, err = os.ReadFile(from)
-		c.files = append(c.files, f)
-		return err
-	}
-	if err := add(filepath.Join(o.bin, a.bin, "wandns"), file{path: "/usr/sbin/wandns", mode: 0o755}); err != nil {
-		return c, fmt.Errorf("there is no program for %s; run: make %s (%w)", a.name, a.bin, err)
-	}
+	c.files = []file{{"/usr/sbin/wandns", 0o755, program.plain}}
 	entries, err := os.ReadDir(o.files)
 	if err != nil {
 		return c, err
@@ -70,9 +65,10 @@ func daemon(o options, a arch) (content, error) {
 			return c, fmt.Errorf("%s has no place in the package; give it one in content.go and in the feed's Makefile", e.Name())
 		}
 		delete(places, e.Name())
-		if err := add(filepath.Join(o.files, e.Name()), f); err != nil {
+		if f.data, err = os.ReadFile(filepath.Join(o.files, e.Name())); err != nil {
 			return c, err
 		}
+		c.files = append(c.files, f)
 	}
 	if len(places) > 0 {
 		return c, fmt.Errorf("%s has only %d files of %d", o.files, len(entries), len(entries)+len(places))

@@ -3,9 +3,10 @@ package main
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"time"
 )
@@ -54,7 +55,7 @@ func (c *content) control() string {
 }
 
 func (c *content) ipk() ([]byte, error) {
-	control, err := archive(c.mtime, nil, []file{
+	control, err := archive(c.mtime, pressed{}, nil, []file{
 		{"/control", 0o644, []byte(c.control())},
 		{"/conffiles", 0o644, []byte(strings.Join(c.conffiles, "\n") + "\n")},
 		{"/postinst", 0o755, []byte(ipkPostinst)},
@@ -63,11 +64,11 @@ func (c *content) ipk() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := archive(c.mtime, c.folders(), c.files)
+	data, err := archive(c.mtime, c.program, c.folders(), c.files)
 	if err != nil {
 		return nil, err
 	}
-	return archive(c.mtime, nil, []file{
+	return archive(c.mtime, pressed{}, nil, []file{
 		{"/debian-binary", 0o644, []byte("2.0\n")},
 		{"/data.tar.gz", 0o644, data},
 		{"/control.tar.gz", 0o644, control},
@@ -75,13 +76,10 @@ func (c *content) ipk() ([]byte, error) {
 }
 
 // archive makes a compressed tar with the names as opkg wants them, from "./".
-func archive(mtime time.Time, folders []string, files []file) ([]byte, error) {
+func archive(mtime time.Time, part pressed, folders []string, files []file) ([]byte, error) {
 	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	t := tar.NewWriter(z)
+	var err error
+	t := tar.NewWriter(&b)
 	add := func(h tar.Header, data []byte) {
 		h.ModTime, h.Format, h.Size = mtime, tar.FormatGNU, int64(len(data))
 		if err == nil {
@@ -100,12 +98,10 @@ func archive(mtime time.Time, folders []string, files []file) ([]byte, error) {
 	for _, f := range files {
 		add(tar.Header{Typeflag: tar.TypeReg, Name: "." + f.path, Mode: f.mode}, f.data)
 	}
-	for _, end := range []func() error{t.Close, z.Close} {
-		if err == nil {
-			err = end()
-		}
+	if err := errors.Join(err, t.Close()); err != nil {
+		return nil, err
 	}
-	return b.Bytes(), err
+	return gz(b.Bytes(), part)
 }
 
 // ipkEntry is the package's paragraph in the index of the feed.
@@ -114,15 +110,10 @@ func (c *content) ipkEntry(ipk []byte) string {
 	return strings.Replace(c.control(), "Description: ", where, 1) + "\n"
 }
 
-func gz(data []byte) ([]byte, error) {
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := z.Write(data); err != nil {
-		return nil, err
-	}
-	err = z.Close()
-	return b.Bytes(), err
+// gz is gzip around deflate.
+func gz(data []byte, part pressed) ([]byte, error) {
+	raw, err := deflate(data, part)
+	b := append([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255}, raw...)
+	b = le.AppendUint32(b, crc32.ChecksumIEEE(data))
+	return le.AppendUint32(b, uint32(len(data))), err
 }

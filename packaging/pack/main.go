@@ -11,7 +11,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -52,13 +55,17 @@ func pack(o options, w io.Writer) error {
 			return err
 		}
 	}
+	todo := o.arches()
+	if len(todo) == 0 {
+		return fmt.Errorf("%q names no architecture of OpenWrt that Go knows", o.only)
+	}
+	programs, err := o.programs(todo)
+	if err != nil {
+		return err
+	}
 	var index strings.Builder
-	n := 0
-	for _, a := range arches() {
-		if o.only != "" && !strings.Contains(" "+o.only+" ", " "+a.name+" ") {
-			continue
-		}
-		c, err := daemon(o, a)
+	for _, a := range todo {
+		c, err := daemon(o, a, programs[a.bin])
 		if err != nil {
 			return err
 		}
@@ -67,25 +74,54 @@ func pack(o options, w io.Writer) error {
 			return err
 		}
 		index.WriteString(c.ipkEntry(ipk))
-		if err := write(filepath.Join(o.out, "ipk", c.ipkName()), ipk); err != nil {
+		if err := errors.Join(write(filepath.Join(o.out, "ipk", c.ipkName()), ipk), o.apkFeed(c.forApk(), apk)); err != nil {
 			return err
 		}
-		if err := o.apkFeed(c.forApk(), apk); err != nil {
-			return err
-		}
-		n++
 	}
-	if n == 0 {
-		return fmt.Errorf("%q names no architecture of OpenWrt that Go knows", o.only)
-	}
-	fmt.Fprintf(w, "%d packages each in %s and %s\n", n, filepath.Join(o.out, "ipk"), filepath.Join(o.out, "apk"))
+	fmt.Fprintf(w, "%d packages each in %s and %s\n", len(todo), filepath.Join(o.out, "ipk"), filepath.Join(o.out, "apk"))
 	return o.ipkFeed([]byte(index.String()), usign)
+}
+
+func (o options) arches() []arch {
+	names := strings.Fields(o.only)
+	return slices.DeleteFunc(arches(), func(a arch) bool { return len(names) > 0 && !slices.Contains(names, a.name) })
+}
+
+// programs reads and squeezes each program once, which takes a while.
+func (o options) programs(todo []arch) (map[string]pressed, error) {
+	var names []string
+	for _, a := range todo {
+		if !slices.Contains(names, a.bin) {
+			names = append(names, a.bin)
+		}
+	}
+	list, errs := make([]pressed, len(names)), make([]error, len(names))
+	free := make(chan struct{}, runtime.NumCPU())
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			data, err := os.ReadFile(filepath.Join(o.bin, name, "wandns"))
+			if err != nil {
+				errs[i] = fmt.Errorf("a program is missing; run: make %s (%w)", name, err)
+				return
+			}
+			list[i], errs[i] = squeeze(data)
+		})
+	}
+	wg.Wait()
+	programs := make(map[string]pressed)
+	for i, name := range names {
+		programs[name] = list[i]
+	}
+	return programs, errors.Join(errs...)
 }
 
 // ipkFeed writes the index of all packages; opkg leaves out what is not for
 // its router.
 func (o options) ipkFeed(index []byte, key usignKey) error {
-	zipped, err := gz(index)
+	zipped, err := gz(index, pressed{})
 	return errors.Join(err,
 		write(filepath.Join(o.out, "ipk/Packages"), index),
 		write(filepath.Join(o.out, "ipk/Packages.gz"), zipped),
