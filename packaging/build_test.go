@@ -119,7 +119,7 @@ func TestShellScripts(t *testing.T) {
 		"openwrt/wandns/files/wandns.defaults", "openwrt/wandns/files/wandns.hotplug-ntp", "openwrt/wandns/test.sh",
 		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh")
 	// The shell of its first line is OpenWrt's rc.common, on busybox.
-	command(t, root, "shellcheck", "-s", "dash", "openwrt/wandns/files/wandns.init")
+	command(t, root, "shellcheck", "-s", "dash", "openwrt/wandns/files/wandns.init", "packaging/testdata/procd.sh")
 	command(t, root, "busybox", "ash", "-n", "openwrt/wandns/files/wandns.init")
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -267,5 +268,29 @@ func TestFeedMakefile(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^VERSION := (.*)$`).FindStringSubmatch(string(read(t, repository, "Makefile")))
 	if len(version) != 2 || !strings.Contains(text, "PKG_VERSION:="+version[1]+"\n") {
 		t.Errorf("the feed's Makefile has another version than %v", version)
+	}
+}
+
+// The package of a router with little flash, with its real program.
+func TestIpkIsSmall(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "make", "-s", "mipsle")
+	cmd.Dir = repository
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	o := options{out: t.TempDir(), bin: repository + "/dist/bin", files: repository + "/openwrt/wandns/files", version: "0.1.0-r1", only: "mipsel_24kc"}
+	if err := pack(o, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	const budget = 2_600_000
+	ipk := read(t, o.out, "ipk/wandns_0.1.0-r1_mipsel_24kc.ipk")
+	apk := read(t, o.out, "apk/mipsel_24kc/wandns-0.1.0-r1.apk")
+	t.Logf("ipk %d bytes, apk %d, budget %d", len(ipk), len(apk), budget)
+	if len(ipk) > budget || len(apk) > budget {
+		t.Error("over the budget")
+	}
+	program := read(t, o.bin, "mipsle/wandns")
+	if !slices.ContainsFunc(untar(t, []byte(untar(t, ipk)[1].data)), func(e entry) bool { return e.data == string(program) }) {
+		t.Error("the program in the package is another one")
 	}
 }
