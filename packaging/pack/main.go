@@ -50,11 +50,6 @@ func pack(o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, dir := range []string{"ipk", "apk"} { // nothing old goes into a feed
-		if err := os.RemoveAll(filepath.Join(o.out, dir)); err != nil {
-			return err
-		}
-	}
 	todo := o.arches()
 	if len(todo) == 0 {
 		return fmt.Errorf("%q names no architecture of OpenWrt that Go knows", o.only)
@@ -62,6 +57,11 @@ func pack(o options, w io.Writer) error {
 	programs, err := o.programs(todo)
 	if err != nil {
 		return err
+	}
+	for _, dir := range []string{"ipk", "apk"} { // nothing old goes into a feed
+		if err := os.RemoveAll(filepath.Join(o.out, dir)); err != nil {
+			return err
+		}
 	}
 	var index strings.Builder
 	for _, a := range todo {
