@@ -23,8 +23,9 @@ ARCHES := mips mipsle mips64 mips64le arm5 arm6 arm7 arm64 386 amd64 riscv64 loo
 arm5 arm6 arm7: export GOARM = $(@:arm%=%)
 mips mipsle: export GOMIPS = softfloat
 mips64 mips64le: export GOMIPS64 = softfloat
+386: export GO386 = softfloat
 
-.PHONY: help run test unit qemu test-qemu build cross lint size clean deps $(ARCHES)
+.PHONY: help run test unit qemu test-qemu build cross packages lint size clean deps $(ARCHES)
 .DEFAULT_GOAL := help
 
 help: ## print this
@@ -80,6 +81,14 @@ cross: $(ARCHES) ## dist/bin/ARCH/wandns for every processor
 
 $(ARCHES):
 	GOOS=linux GOARCH=$(if $(filter arm5 arm6 arm7,$@),arm,$@) $(BUILD) -o dist/bin/$@/wandns ./cmd/wandns
+
+# The feeds are signed with USIGN_KEY and APK_KEY, or with keys of no worth.
+packages: cross ## dist/ipk and dist/apk: packages and signed feeds for OpenWrt
+	go run ./packaging/pack -version $(VERSION)-r$(RELEASE) -maintainer '$(CONTACT)' -epoch $(EPOCH) \
+		-usign-key '$(USIGN_KEY)' -apk-key '$(APK_KEY)'
+
+RELEASE ?= 1
+EPOCH   := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 lint: ## static checks
 	go run $(GOLANGCI_LINT) run

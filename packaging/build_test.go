@@ -117,7 +117,11 @@ func TestFloors(t *testing.T) {
 
 func TestShellScripts(t *testing.T) {
 	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh",
+		"openwrt/wandns/files/wandns.defaults", "openwrt/wandns/files/wandns.hotplug-ntp", "openwrt/wandns/test.sh",
 		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh")
+	// The shell of its first line is OpenWrt's rc.common, on busybox.
+	command(t, root, "shellcheck", "-s", "dash", "openwrt/wandns/files/wandns.init", "packaging/testdata/procd.sh")
+	command(t, root, "busybox", "ash", "-n", "openwrt/wandns/files/wandns.init")
 }
 
 func TestTopLevel(t *testing.T) {
