@@ -36,7 +36,7 @@ type Record struct {
 
 	Tokens map[string]string `json:"tokens,omitempty"` // of the provider, to publish with; secret
 	Hosts  map[string]Host   `json:"hosts,omitempty"`
-	Intent *Intent         `json:"intent,omitempty"` // a request whose outcome is not known
+	Intent *Intent           `json:"intent,omitempty"` // a request whose outcome is not known
 }
 
 // Host is what is known of one name at the provider.

@@ -47,13 +47,14 @@ var (
 // Store holds the records of all services. One process at a time has a
 // directory open; the methods are for one goroutine.
 type Store struct {
-	dir     string
-	spare   string
-	spared  bool     // spare holds something newer than dir
-	lock    *os.File // the directory, flocked; nil if it could not be opened
-	db      *bbolt.DB
-	clock   time.Time
-	trouble error
+	dir    string
+	spare  string
+	spared bool     // spare holds something newer than dir
+	lock   *os.File // the directory, flocked; nil if it could not be opened
+	db     *bbolt.DB
+	clock  time.Time
+	lost   error // what became of a file that could not be used
+	unkept error // why a reboot would lose what a start found or could not find
 }
 
 // Open opens or starts the store in dir, which is created with mode 0700.
@@ -75,11 +76,16 @@ func Open(dir, spare string) (*Store, error) {
 		err = s.openPages(pages)
 	}
 	if err != nil {
-		s.trouble = s.setAside(err)
+		s.lost = s.setAside(err)
 		err = s.openPages(nil)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start an empty state: %w", err), s.Close())
+	}
+	if s.spared && s.unkept == nil { // a reboot may come before the next Save
+		if err := s.publish(); err != nil {
+			s.unkept = fmt.Errorf("what happened before may be repeated after a reboot: %w; free or repair state_dir", err)
+		}
 	}
 	return s, nil
 }
@@ -90,7 +96,7 @@ func (s *Store) openDir() error {
 		s.lock, err = os.Open(s.dir)
 	}
 	if err != nil {
-		s.trouble = fmt.Errorf("nothing will survive a reboot: %w; make state_dir a writable directory", err)
+		s.unkept = fmt.Errorf("nothing will survive a reboot: %w; make state_dir a writable directory", err)
 		return nil
 	}
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
@@ -113,7 +119,7 @@ func (s *Store) load() ([]byte, error) {
 }
 
 func read(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for its other end
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -211,7 +217,12 @@ func (s *Store) openPages(pages []byte) (err error) {
 
 // Trouble says why the store is not as durable or as complete as it should
 // be, in a sentence; nil if it is.
-func (s *Store) Trouble() error { return s.trouble }
+func (s *Store) Trouble() error {
+	if s.unkept != nil {
+		return s.unkept
+	}
+	return s.lost
+}
 
 // Clock is the latest wall-clock time that was saved.
 func (s *Store) Clock() time.Time { return s.clock }
@@ -278,6 +289,7 @@ func (s *Store) publish() error {
 		s.spared = true
 		return errors.Join(err, replace(spare, file))
 	}
+	s.unkept = nil
 	if !s.spared {
 		return nil
 	}
@@ -302,7 +314,11 @@ func replace(path string, file []byte) error {
 }
 
 func writeSynced(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL // never through a link to another file
+	f, err := os.OpenFile(path, flags, 0o600)
+	if errors.Is(err, fs.ErrExist) && os.Remove(path) == nil { // a crash left it
+		f, err = os.OpenFile(path, flags, 0o600)
+	}
 	if err != nil {
 		return err
 	}
