@@ -115,7 +115,7 @@ func TestFloors(t *testing.T) {
 }
 
 func TestShellScripts(t *testing.T) {
-	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh",
+	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh", "packaging/flash-init.sh",
 		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh")
 }
 
