@@ -175,22 +175,7 @@ func (s *Store) openPages(pages []byte) (err error) {
 			err = fmt.Errorf("damaged: %v", p)
 		}
 	}()
-	fd, err := unix.MemfdCreate("wandns-state", unix.MFD_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("get memory for the state: %w", err)
-	}
-	file := os.NewFile(uintptr(fd), "memory")
-	if _, err := file.Write(pages); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	s.db, err = bbolt.Open("memory", 0o600, &bbolt.Options{
-		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return file, nil },
-		PageSize:     1024, // ten services fit in 11 KiB; the default is the kernel's, up to 64 KiB
-		NoSync:       true,
-		NoStatistics: true,
-		FreelistType: bbolt.FreelistArrayType,
-	})
-	if err != nil {
+	if s.db, err = inMemory(pages); err != nil {
 		return err
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
@@ -213,6 +198,45 @@ func (s *Store) openPages(pages []byte) (err error) {
 		return errors.Join(err, s.db.Close())
 	}
 	return nil
+}
+
+// inMemory makes a database of pages, or an empty one.
+func inMemory(pages []byte) (*bbolt.DB, error) {
+	fd, err := unix.MemfdCreate("wandns-state", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("get memory for the state: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "memory")
+	if _, err := file.Write(pages); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return bbolt.Open("memory", 0o600, &bbolt.Options{
+		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return file, nil },
+		PageSize:     512, // the default is the kernel's, up to 64 KiB
+		NoSync:       true,
+		NoStatistics: true,
+		FreelistType: bbolt.FreelistArrayType,
+	})
+}
+
+// pages are those of the live database, without the free ones: ten services
+// fit in 16 KiB.
+func (s *Store) pages() (pages bytes.Buffer, err error) {
+	small, err := inMemory(nil)
+	if err != nil {
+		return pages, err
+	}
+	err = bbolt.Compact(small, s.db, 0)
+	if err == nil {
+		err = small.View(func(tx *bbolt.Tx) error {
+			_, err := tx.WriteTo(&pages)
+			return err
+		})
+	}
+	if short := 4096 - pages.Len(); short > 0 { // bbolt's own tool reads so much to learn the page size
+		pages.Write(make([]byte, short))
+	}
+	return pages, errors.Join(err, small.Close())
 }
 
 // Trouble says why the store is not as durable or as complete as it should
@@ -275,11 +299,7 @@ func (s *Store) Save(now time.Time, records map[string]Record) error {
 }
 
 func (s *Store) publish() error {
-	var pages bytes.Buffer
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		_, err := tx.WriteTo(&pages)
-		return err
-	})
+	pages, err := s.pages()
 	if err != nil {
 		return err
 	}
