@@ -25,7 +25,7 @@ mips mipsle: export GOMIPS = softfloat
 mips64 mips64le: export GOMIPS64 = softfloat
 386: export GO386 = softfloat
 
-.PHONY: help run test unit qemu test-qemu build cross packages lint size clean deps $(ARCHES)
+.PHONY: help run test unit qemu test-qemu soak fuzz build cross packages lint size clean deps $(ARCHES)
 .DEFAULT_GOAL := help
 
 help: ## print this
@@ -49,8 +49,27 @@ qemu:
 
 QEMU_TESTS := -tags '$(TAGS)' -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
 
-test-qemu: dist/guest ## PPPoE, WireGuard and VLANs, in a guest with Debian's kernel under QEMU
-	go test -count=1 -tags '$(TAGS),qemu' -run TestInAGuest ./packaging
+test-qemu: dist/guest dist/guest-mipsel ## PPPoE, WireGuard, VLANs and CUTS=3 power cuts of flash, on Debian's kernels under QEMU
+	CUTS=$(CUTS) go test -count=1 -tags '$(TAGS),qemu' -run 'TestInAGuest|TestPowerCuts' ./packaging
+
+CUTS ?= 3
+
+soak: deps ## SOAK=10m of bad weather, a thousand kills and all power cuts
+	WANDNS_CI=1 WANDNS_SOAK=$(SOAK) go test -count=1 -timeout 2h -v -tags '$(TAGS)' -run 'TestE2ESoak|TestE2EKilledAnywhere' ./cmd/wandns
+	$(MAKE) test-qemu CUTS=20
+
+SOAK ?= 10m
+
+fuzz: ## every fuzz target for FUZZTIME=30s
+	@set -e; for package in $$(go list -tags '$(TAGS)' ./...); do \
+		targets=$$(go test -tags '$(TAGS)' -list '^Fuzz' $$package); \
+		for target in $$(echo "$$targets" | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			go test -tags '$(TAGS)' -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+FUZZTIME ?= 30s
 
 # Debian's kernel and what it needs for networks, unpacked rather than installed.
 dist/guest: | deps
@@ -58,6 +77,16 @@ dist/guest: | deps
 	apt-get update -q
 	cd $@.tmp && apt-get download -q $$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-/ {print $$2}')
 	dpkg-deb --fsys-tarfile $@.tmp/*.deb | tar -x -C $@.tmp --exclude='*/drivers/[!nv]*' ./boot ./lib/modules
+	depmod -b $@.tmp $$(ls $@.tmp/lib/modules)
+	rm $@.tmp/*.deb && mv $@.tmp $@
+
+# A router's processor and the file systems of its flash.
+dist/guest-mipsel: | deps
+	rm -rf $@.tmp && mkdir -p $@.tmp
+	dpkg --add-architecture mipsel
+	apt-get update -q
+	cd $@.tmp && apt-get download -q busybox-static:mipsel $$(apt-cache depends linux-image-4kc-malta:mipsel | awk '/Depends: linux-image-/ {print $$2}')
+	for deb in $@.tmp/*.deb; do dpkg-deb -x $$deb $@.tmp || exit 1; done
 	depmod -b $@.tmp $$(ls $@.tmp/lib/modules)
 	rm $@.tmp/*.deb && mv $@.tmp $@
 
@@ -71,7 +100,8 @@ deps:
 # A program that the tests need, and Debian's package that has it.
 TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck \
 	ip=iproute2 radvd=radvd dnsmasq=dnsmasq-base busybox=busybox-static kea-dhcp6=kea-dhcp6-server dhclient=isc-dhcp-client \
-	qemu-system-x86_64=qemu-system-x86 modprobe=kmod pppd=ppp pppoe-server=pppoe wg=wireguard-tools
+	qemu-system-x86_64=qemu-system-x86 qemu-system-mipsel=qemu-system-mips modprobe=kmod ubinize=mtd-utils strace=strace \
+	pppd=ppp pppoe-server=pppoe wg=wireguard-tools
 
 build: ## bin/wandns and bin/wandns-sim for this machine
 	@mkdir -p bin

@@ -116,7 +116,7 @@ func TestFloors(t *testing.T) {
 }
 
 func TestShellScripts(t *testing.T) {
-	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh",
+	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh", "packaging/flash-init.sh",
 		"openwrt/wandns/files/wandns.defaults", "openwrt/wandns/files/wandns.hotplug-ntp", "openwrt/wandns/test.sh",
 		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh")
 	// The shell of its first line is OpenWrt's rc.common, on busybox.

@@ -47,13 +47,14 @@ var (
 // Store holds the records of all services. One process at a time has a
 // directory open; the methods are for one goroutine.
 type Store struct {
-	dir     string
-	spare   string
-	spared  bool     // spare holds something newer than dir
-	lock    *os.File // the directory, flocked; nil if it could not be opened
-	db      *bbolt.DB
-	clock   time.Time
-	trouble error
+	dir    string
+	spare  string
+	spared bool     // spare holds something newer than dir
+	lock   *os.File // the directory, flocked; nil if it could not be opened
+	db     *bbolt.DB
+	clock  time.Time
+	lost   error // what became of a file that could not be used
+	unkept error // why a reboot would lose what a start found or could not find
 }
 
 // Open opens or starts the store in dir, which is created with mode 0700.
@@ -75,11 +76,16 @@ func Open(dir, spare string) (*Store, error) {
 		err = s.openPages(pages)
 	}
 	if err != nil {
-		s.trouble = s.setAside(err)
+		s.lost = s.setAside(err)
 		err = s.openPages(nil)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start an empty state: %w", err), s.Close())
+	}
+	if s.spared && s.unkept == nil { // a reboot may come before the next Save
+		if err := s.publish(); err != nil {
+			s.unkept = fmt.Errorf("what happened before may be repeated after a reboot: %w; free or repair state_dir", err)
+		}
 	}
 	return s, nil
 }
@@ -90,7 +96,7 @@ func (s *Store) openDir() error {
 		s.lock, err = os.Open(s.dir)
 	}
 	if err != nil {
-		s.trouble = fmt.Errorf("nothing will survive a reboot: %w; make state_dir a writable directory", err)
+		s.unkept = fmt.Errorf("nothing will survive a reboot: %w; make state_dir a writable directory", err)
 		return nil
 	}
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
@@ -113,7 +119,7 @@ func (s *Store) load() ([]byte, error) {
 }
 
 func read(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for its other end
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -169,22 +175,7 @@ func (s *Store) openPages(pages []byte) (err error) {
 			err = fmt.Errorf("damaged: %v", p)
 		}
 	}()
-	fd, err := unix.MemfdCreate("wandns-state", unix.MFD_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("get memory for the state: %w", err)
-	}
-	file := os.NewFile(uintptr(fd), "memory")
-	if _, err := file.Write(pages); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	s.db, err = bbolt.Open("memory", 0o600, &bbolt.Options{
-		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return file, nil },
-		PageSize:     1024, // ten services fit in 11 KiB; the default is the kernel's, up to 64 KiB
-		NoSync:       true,
-		NoStatistics: true,
-		FreelistType: bbolt.FreelistArrayType,
-	})
-	if err != nil {
+	if s.db, err = inMemory(pages); err != nil {
 		return err
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
@@ -209,9 +200,53 @@ func (s *Store) openPages(pages []byte) (err error) {
 	return nil
 }
 
+// inMemory makes a database of pages, or an empty one.
+func inMemory(pages []byte) (*bbolt.DB, error) {
+	fd, err := unix.MemfdCreate("wandns-state", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("get memory for the state: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "memory")
+	if _, err := file.Write(pages); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return bbolt.Open("memory", 0o600, &bbolt.Options{
+		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return file, nil },
+		PageSize:     512, // the default is the kernel's, up to 64 KiB
+		NoSync:       true,
+		NoStatistics: true,
+		FreelistType: bbolt.FreelistArrayType,
+	})
+}
+
+// pages are those of the live database, without the free ones: ten services
+// fit in 16 KiB.
+func (s *Store) pages() (pages bytes.Buffer, err error) {
+	small, err := inMemory(nil)
+	if err != nil {
+		return pages, err
+	}
+	err = bbolt.Compact(small, s.db, 0)
+	if err == nil {
+		err = small.View(func(tx *bbolt.Tx) error {
+			_, err := tx.WriteTo(&pages)
+			return err
+		})
+	}
+	if short := 4096 - pages.Len(); short > 0 { // bbolt's own tool reads so much to learn the page size
+		pages.Write(make([]byte, short))
+	}
+	return pages, errors.Join(err, small.Close())
+}
+
 // Trouble says why the store is not as durable or as complete as it should
 // be, in a sentence; nil if it is.
-func (s *Store) Trouble() error { return s.trouble }
+func (s *Store) Trouble() error {
+	if s.unkept != nil {
+		return s.unkept
+	}
+	return s.lost
+}
 
 // Clock is the latest wall-clock time that was saved.
 func (s *Store) Clock() time.Time { return s.clock }
@@ -264,11 +299,7 @@ func (s *Store) Save(now time.Time, records map[string]Record) error {
 }
 
 func (s *Store) publish() error {
-	var pages bytes.Buffer
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		_, err := tx.WriteTo(&pages)
-		return err
-	})
+	pages, err := s.pages()
 	if err != nil {
 		return err
 	}
@@ -278,6 +309,7 @@ func (s *Store) publish() error {
 		s.spared = true
 		return errors.Join(err, replace(spare, file))
 	}
+	s.unkept = nil
 	if !s.spared {
 		return nil
 	}
@@ -302,7 +334,11 @@ func replace(path string, file []byte) error {
 }
 
 func writeSynced(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL // never through a link to another file
+	f, err := os.OpenFile(path, flags, 0o600)
+	if errors.Is(err, fs.ErrExist) && os.Remove(path) == nil { // a crash left it
+		f, err = os.OpenFile(path, flags, 0o600)
+	}
 	if err != nil {
 		return err
 	}

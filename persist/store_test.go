@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,11 +96,24 @@ func TestBboltReadsThePublishedFile(t *testing.T) {
 	}
 }
 
+// laden is a record with everything that a service has while it works.
+func laden(n int) Record {
+	r := sample(n)
+	r.Account, r.Login, r.Config = strings.Repeat("a", 16), strings.Repeat("l", 16), strings.Repeat("c", 16)
+	r.Provider, r.Day, r.SentToday = "hostup", "2026-11-22", n
+	r.Waiting, r.Answer = strings.Repeat("w", 100), strings.Repeat("g", 60)
+	r.Tokens = map[string]string{"token4": strings.Repeat("4", 64), "token6": strings.Repeat("6", 64)}
+	for i := range 5 {
+		r.Requests = append(r.Requests, 1_795_000_000+int64(i))
+	}
+	return r
+}
+
 func TestTenServicesStaySmall(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir)
 	for i := range 300 { // free pages must not add up
-		mustSave(t, s, map[string]Record{fmt.Sprintf("service%d", i%10): sample(i)})
+		mustSave(t, s, map[string]Record{fmt.Sprintf("service%d", i%10): laden(i)})
 	}
 	info, err := os.Stat(filepath.Join(dir, fileName))
 	if err != nil {

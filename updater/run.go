@@ -113,7 +113,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	defer cancel()
 
 	if err := r.Journal.Trouble(); err != nil {
-		r.trouble = err.Error()
+		r.trouble, r.saveAt = err.Error(), time.Now().Add(saveAgain)
 		r.Log.Error(r.trouble)
 	}
 	timer := time.NewTimer(0)

@@ -57,6 +57,7 @@ type router struct {
 	url    string
 	dir    string
 	config string
+	under  []string // the program that runs the daemon, if any
 	daemon *exec.Cmd
 	out    *output
 }
@@ -115,6 +116,11 @@ func (r *router) command(args ...string) *exec.Cmd {
 func (r *router) on() {
 	r.t.Helper()
 	r.daemon = r.command("run")
+	if len(r.under) > 0 {
+		env := r.daemon.Env
+		r.daemon = exec.Command(r.under[0], slices.Concat(r.under[1:], r.daemon.Args)...)
+		r.daemon.Env = env
+	}
 	pipe, err := r.daemon.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)

@@ -1,0 +1,298 @@
+package updater_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wandns/persist"
+	"wandns/updater"
+	"wandns/wan"
+)
+
+// What a network may do to a request, by net.Pipe in a synctest bubble: the
+// minutes that it takes pass in no time. heard is what the server does once it
+// has read the request.
+type outage struct {
+	name    string
+	refused bool
+	early   func(net.Conn) // instead of reading the request
+	heard   func(net.Conn)
+	kind    updater.Kind
+	says    string
+	took    time.Duration
+}
+
+var outages = []outage{
+	{name: "no connection", refused: true, kind: updater.Unreachable, says: "could not be reached"},
+	{name: "closed amid the request", early: func(c net.Conn) { _, _ = c.Read(make([]byte, 10)); c.Close() }, kind: updater.Unconfirmed, says: "may have landed"},
+	{name: "closed after the request", heard: func(c net.Conn) { c.Close() }, kind: updater.Unconfirmed, says: "may have landed"},
+	{name: "closed in the status line", heard: says("HTTP/1.1 20"), kind: updater.Unconfirmed, says: "may have landed"},
+	{name: "closed in the headers", heard: says("HTTP/1.1 200 OK\r\nContent-Type: te"), kind: updater.Unconfirmed, says: "may have landed"},
+	{name: "closed in the body", heard: says("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\ngood 84.0"), kind: updater.Unconfirmed, says: "may have landed"},
+	{name: "closed in a chunk", heard: says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf\r\ngood 84.0"), kind: updater.Unconfirmed, says: "may have landed"},
+	{name: "not HTTP", heard: says("SSH-2.0-OpenSSH_9.2\r\n"), kind: updater.Unconfirmed, says: "may have landed"},
+	{name: "two lengths", heard: says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\ngood!"), kind: updater.Unconfirmed, says: "may have landed"},
+	{name: "silence instead of reading", early: func(net.Conn) {}, kind: updater.Unconfirmed, says: "within 30 seconds", took: 30 * time.Second},
+	{name: "silence after the request", heard: func(net.Conn) {}, kind: updater.Unconfirmed, says: "within 30 seconds", took: 30 * time.Second},
+	{name: "headers byte by byte", heard: drips("HTTP/1.1 200 OK\r\n", "X: y\r\n"), kind: updater.Unconfirmed, says: "within 30 seconds", took: 30 * time.Second},
+	{name: "body byte by byte", heard: drips("HTTP/1.1 200 OK\r\n\r\n", "good"), kind: updater.Unconfirmed, says: "within 30 seconds", took: 30 * time.Second},
+	{name: "100 MB", heard: floods("HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n", 100<<20), kind: updater.Unconfirmed, says: "more than 64 KiB"},
+	{name: "100 MB of headers", heard: floods("HTTP/1.1 200 OK\r\nX: ", 100<<20), kind: updater.Unconfirmed, says: "may have landed"},
+	{name: "interim answers for ever", heard: repeats("HTTP/1.1 103 Early Hints\r\n\r\n"), kind: updater.Unconfirmed, says: "may have landed"},
+}
+
+func says(s string) func(net.Conn) {
+	return func(c net.Conn) { _, _ = io.WriteString(c, s); c.Close() }
+}
+
+func drips(start, more string) func(net.Conn) {
+	return func(c net.Conn) {
+		_, err := io.WriteString(c, start)
+		for i := 0; err == nil; i++ {
+			time.Sleep(time.Second)
+			_, err = c.Write([]byte{more[i%len(more)]})
+		}
+	}
+}
+
+func floods(start string, n int) func(net.Conn) {
+	return func(c net.Conn) {
+		_, err := io.WriteString(c, start)
+		for chunk := bytes.Repeat([]byte{'x'}, 32<<10); n > 0 && err == nil; n -= len(chunk) {
+			_, err = c.Write(chunk)
+		}
+		c.Close()
+	}
+}
+
+func repeats(s string) func(net.Conn) {
+	return func(c net.Conn) {
+		for range 100_000 {
+			if _, err := io.WriteString(c, s); err != nil {
+				return
+			}
+		}
+		c.Close()
+	}
+}
+
+func TestWhatANetworkDoesToARequest(t *testing.T) {
+	for _, o := range outages {
+		t.Run(o.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				began := time.Now()
+				_, fault := get(t, updater.ClientConfig{Dial: o.network(t).dial}, "http://dynupdate.test/")
+				if fault == nil || fault.Kind != o.kind || !strings.Contains(fault.Detail, o.says) {
+					t.Errorf("fault = %v, want kind %v: %s", fault, o.kind, o.says)
+				}
+				if took := time.Since(began); took != o.took {
+					t.Errorf("it took %v, want %v", took, o.took)
+				}
+			})
+		})
+	}
+}
+
+// network is one with this outage.
+func (o outage) network(t *testing.T) *pipes {
+	p := &pipes{make(chan net.Conn), make(chan struct{})}
+	var served sync.WaitGroup
+	var conns []net.Conn
+	served.Go(func() {
+		for {
+			c, err := p.Accept()
+			if err != nil {
+				return
+			}
+			conns = append(conns, c)
+			served.Go(func() {
+				if o.early != nil {
+					o.early(c)
+				} else if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					o.heard(c)
+				}
+			})
+		}
+	})
+	if o.refused {
+		p.Close()
+	}
+	t.Cleanup(func() {
+		if !o.refused {
+			p.Close()
+		}
+		for _, c := range conns {
+			c.Close()
+		}
+		served.Wait()
+	})
+	return p
+}
+
+// The names of one service wait, those of another do not, whatever the network
+// does to the first one's requests.
+func TestADeadProviderDelaysNoOther(t *testing.T) {
+	for _, o := range outages {
+		t.Run(o.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newHouse(t, "home.example.com", "other.example.com")
+				a, b := (&house{t: t, sim: h.sim, net: o.network(t)}).account("home.example.com"), h.account("other.example.com")
+				a.Name, a.Account = "dead", "dead"
+				h.boot(a, b)
+				for _, addr := range []string{"84.0.0.2", "84.0.0.3"} {
+					h.see(addr)
+					synctest.Wait()
+					if r, _ := h.sim.Lookup("other.example.com"); r.V4.String() != addr {
+						t.Errorf("other.example.com = %v, want %s", r.V4, addr)
+					}
+					time.Sleep(10 * time.Minute)
+				}
+				h.off()
+			})
+		})
+	}
+}
+
+// A reset, which is not an end: by a real socket, at every stage.
+func TestResets(t *testing.T) {
+	const answer = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\ngood 84.0.0.2\r\n"
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, said := range []int{-1, 0, 5, 20, 40, len(answer) - 5} {
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.(*net.TCPConn).SetLinger(0)
+			if said >= 0 {
+				_, _ = http.ReadRequest(bufio.NewReader(c))
+				_, _ = io.WriteString(c, answer[:said])
+				time.Sleep(10 * time.Millisecond) // a reset overtakes what was sent
+			}
+			c.Close()
+		}()
+		_, fault := get(t, updater.ClientConfig{}, "http://"+l.Addr().String())
+		if fault == nil || fault.Kind != updater.Unconfirmed && (said >= 0 || fault.Kind != updater.Unreachable) {
+			t.Errorf("reset after %d bytes of the answer: %v", said, fault)
+		}
+	}
+}
+
+// A redirect that would make another request of it: its page's 200 is no success.
+func TestRedirectOfAPost(t *testing.T) {
+	for code, want := range map[int]updater.Kind{
+		http.StatusMovedPermanently: updater.Transient, http.StatusFound: updater.Transient, http.StatusSeeOther: updater.Transient,
+		http.StatusTemporaryRedirect: 0, http.StatusPermanentRedirect: 0,
+	} {
+		got := ""
+		s := server(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/end" {
+				http.Redirect(w, r, "/end", code)
+				return
+			}
+			b, _ := io.ReadAll(r.Body)
+			got = r.Method + " " + string(b)
+		})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader("ip=84.0.0.2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = updater.NewClient(updater.ClientConfig{}).Do(req)
+		fault, _ := errors.AsType[*updater.Fault](err)
+		if want != 0 && (fault == nil || fault.Kind != want || got != "") || want == 0 && (err != nil || got != "POST ip=84.0.0.2") {
+			t.Errorf("%d: %v; the page got %q", code, err, got)
+		}
+	}
+}
+
+// The authority is trusted; what is wrong is the certificate's time.
+func TestCertificateThatIsOver(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().Add(-time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request was sent") }))
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	s.StartTLS()
+	defer s.Close()
+	_, fault := get(t, updater.ClientConfig{CAFile: authority(t, s)}, s.URL)
+	if fault == nil || fault.Kind != updater.Unreachable || !strings.Contains(fault.Detail, "expired") || !strings.Contains(fault.Detail, "nothing was sent") {
+		t.Errorf("fault = %v", fault)
+	}
+}
+
+// A store that could not be put on flash at the start is tried again a minute
+// later, although nothing else happens.
+func TestTroubleAtTheStartIsTriedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		dir := t.TempDir()
+		store, err := persist.Open(filepath.Join("/dev/null", "state"), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		var status []byte
+		journal := &journalWith{Store: store}
+		ctx, stop := context.WithCancel(t.Context())
+		r := &updater.Runner{
+			Engine: updater.NewEngine(nil, time.Time{}, 1), Journal: journal, WAN: make(chan wan.State),
+			Log: slog.New(slog.DiscardHandler), Publish: func(b []byte) error { status = b; return nil },
+		}
+		ended := make(chan struct{})
+		go func() { r.Run(ctx, nil); close(ended) }()
+		time.Sleep(59 * time.Second)
+		synctest.Wait()
+		if journal.saves != 0 || !bytes.Contains(status, []byte("nothing will survive")) {
+			t.Errorf("%d saves, status = %s", journal.saves, status)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if journal.saves != 1 {
+			t.Errorf("%d saves after a minute", journal.saves)
+		}
+		stop()
+		<-ended
+	})
+}
+
+type journalWith struct {
+	*persist.Store
+	saves int
+}
+
+func (j *journalWith) Save(now time.Time, records map[string]persist.Record) error {
+	j.saves++
+	return j.Store.Save(now, records)
+}
