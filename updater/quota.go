@@ -44,7 +44,8 @@ func (l *ledger) load(records map[string]persist.Record, lastSeen, now time.Time
 			l.last[r.Account] = now
 		}
 		if !r.Last.IsZero() {
-			l.last[r.Account] = later(l.last[r.Account], windowOf([]int64{r.Last.Unix()}, lastSeen, now)[0])
+			// The clock of the records has whole seconds.
+			l.last[r.Account] = later(l.last[r.Account], windowOf([]int64{r.Last.Unix()}, lastSeen, now)[0].Add(time.Second))
 		}
 	}
 }

@@ -365,7 +365,7 @@ func (n *tenant) settle() updater.State {
 	began := time.Now()
 	for time.Since(began) < 14*24*time.Hour {
 		st := n.service()
-		if st.State != updater.Waiting && st.State != updater.Sending {
+		if st.State != updater.Waiting && st.State != updater.Sending && st.State != updater.Verifying {
 			return st.State
 		}
 		next, err := time.Parse(time.RFC3339, st.Next)
