@@ -7,6 +7,9 @@ import (
 
 // Record is what one service must remember. The zero value is a service that
 // never did anything.
+//
+// What is waited for and counted is by the clock of the records: see Moment.
+// All other times are the wall clock's, for people.
 type Record struct {
 	// Account identifies whose names these are. Addresses confirmed for
 	// another account say nothing about this one.
@@ -29,14 +32,14 @@ type Record struct {
 	Day       string    `json:"day,omitempty"`       // UTC date that SentToday counts
 	SentToday int       `json:"sentToday,omitempty"` // requests on Day
 
-	// What counts against the provider's limits, in seconds since 1970.
+	// What counts against the provider's limits; Requests in seconds since 1970.
 	Provider string    `json:"provider,omitempty"` // who counts Requests
 	Requests []int64   `json:"requests,omitempty"` // of the last hour
 	Last     time.Time `json:"last,omitzero"`      // request, where there is a floor
 
 	Tokens map[string]string `json:"tokens,omitempty"` // of the provider, to publish with; secret
 	Hosts  map[string]Host   `json:"hosts,omitempty"`
-	Intent *Intent         `json:"intent,omitempty"` // a request whose outcome is not known
+	Intent *Intent           `json:"intent,omitempty"` // a request whose outcome is not known
 }
 
 // Host is what is known of one name at the provider.

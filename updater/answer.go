@@ -22,6 +22,7 @@ func (e *Engine) done(now time.Time, d Done) {
 	if s.Account != d.Account {
 		return // the answer is for the account before a reload
 	}
+	d = e.weigh(d)
 	var fault *Fault
 	if d.Err != nil {
 		var ok bool
@@ -126,6 +127,7 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 				worst = graver(worst, s.useless(name, got, why))
 			default:
 				h = confirm(h, f, got, req.From, stamp(now))
+				s.tell(name, f, now)
 			}
 		}
 		switch fault := doubt(h, r.Fault); {
@@ -157,6 +159,16 @@ func doubt(h persist.Host, f *Fault) *Fault {
 	certain := *f
 	certain.Kind = Refused
 	return &certain
+}
+
+// tell notes when an address was confirmed, by a clock that nobody sets.
+func (s *service) tell(host string, f wan.Family, now time.Time) {
+	if s.told == nil {
+		s.told = map[string][2]time.Time{}
+	}
+	told := s.told[host]
+	told[f] = now
+	s.told[host] = told
 }
 
 // confirm notes what is published of one family.
@@ -240,7 +252,7 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 	case Unreachable:
 		wait = jitter(soon(s.rec.Failures), e.random.Float64())
 	case Clock:
-		wait = clockRetry
+		wait = clockWait(s.rec.Failures)
 	default:
 		wait = jitter(slow(s.rec.Failures), e.random.Float64())
 	}
@@ -249,9 +261,9 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 		affected = e.sharing(s.Account)
 	}
 	for _, o := range affected {
-		o.hold = hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6}
+		o.hold = hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6, false}
 		if f.Kind != Unreachable && f.Kind != Clock {
-			o.rec.NotBefore, o.rec.Waiting = stamp(o.hold.until.Add(time.Second-1)), o.hold.why
+			o.rec.NotBefore, o.rec.Waiting = stamp(e.Stamp(o.hold.until).Add(time.Second-1)), o.hold.why
 			o.rec.Throttled = f.Kind == Throttled
 			e.dirty[o.Name] = true
 		}

@@ -158,27 +158,29 @@ func (c *Client) Do(req *http.Request) (Answer, error) {
 	if len(body) > maxBody {
 		return Answer{}, &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s answered with more than %d KiB, which is no answer to an update", req.URL.Host, maxBody>>10)}
 	}
-	wait := retryAfter(resp.Header.Get("Retry-After"))
-	if wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
-		wait = until(time.Parse(time.RFC3339, resp.Header.Get("X-RateLimit-Reset")))
+	now := time.Now()
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil && apart(date, now, 2*time.Second) {
+		now = date // its dates are by its own clock
+	}
+	wait := retryAfter(resp.Header.Get("Retry-After"), now)
+	if at, err := time.Parse(time.RFC3339, resp.Header.Get("X-RateLimit-Reset")); err == nil && wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
+		wait = until(at, now)
 	}
 	return Answer{resp.StatusCode, string(body), wait, c.secrets}, nil
 }
 
 // retryAfter reads RFC 9110, section 10.2.3: seconds or a date.
-func retryAfter(v string) time.Duration {
+func retryAfter(v string, now time.Time) time.Duration {
 	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
 		return min(time.Duration(s)*time.Second, longest)
 	}
-	return until(http.ParseTime(v))
+	if at, err := http.ParseTime(v); err == nil {
+		return until(at, now)
+	}
+	return 0
 }
 
-func until(t time.Time, err error) time.Duration {
-	if err != nil {
-		return 0
-	}
-	return min(max(time.Until(t), 0), longest)
-}
+func until(at, now time.Time) time.Duration { return min(max(at.Sub(now), 0), longest) }
 
 // classify turns an error of net/http into a Fault. Such errors print the
 // URL, so only their inner one is quoted.
@@ -200,8 +202,8 @@ func classify(req *http.Request, err error, left bool) error {
 	switch {
 	case errors.As(err, &redirect):
 		return &Fault{Kind: Transient, Detail: fmt.Sprintf("a redirect of %s was not followed: %s", host, redirect.why), Next: "check server and the network's own login page"}
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && clockIsWrong(time.Now()):
-		return &Fault{Kind: Clock, Detail: fmt.Sprintf("the certificate of %s cannot be judged, since this router's clock is wrong", host)}
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // or not valid yet
+		return &Fault{Kind: Clock, Detail: fmt.Sprintf("the certificate of %s is not valid on %s, which is today by this router's clock, so nothing was sent", host, time.Now().UTC().Format(time.DateOnly))}
 	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &wrongName):
 		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not prove who it is (%s), so nothing was sent", host, Excerpt(err.Error())), Next: "check the clock, ca-bundle and ca_file"}
 	case errors.As(err, &way):
@@ -217,10 +219,6 @@ func classify(req *http.Request, err error, left bool) error {
 	}
 	return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not be reached (%s)", host, Excerpt(err.Error()))}
 }
-
-// clockIsWrong reports a time before this program was written: a router
-// without a battery starts there.
-func clockIsWrong(now time.Time) bool { return now.Year() < 2026 }
 
 // Excerpt makes foreign text fit for a line of log: printable, and short.
 func Excerpt(s string) string {

@@ -39,5 +39,8 @@
 //   - Outside nobody is asked for a service that has a public address, and twice
 //     within ten minutes only if the WAN changed, the answer was none, or the user
 //     wants it.
+//   - What the wall clock says, or is set to, ends no wait and frees no limit. A
+//     wait that was stored ends at the latest as long after the start as was left
+//     of it. Only a clock that is trusted tells how much of it has passed meanwhile.
 //   - The next wake-up lies in the future, and there is none if nothing is due.
 package updater

@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -32,6 +33,9 @@ func (e *Engine) plan(now time.Time) Plan {
 		}
 		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, s.Login, req})
 	}
+	if e.aged && slices.Contains(slices.Collect(maps.Values(e.dirty)), true) {
+		e.restamp()
+	}
 	for name, r := range e.records {
 		if e.dirty[name] {
 			p.Save[name] = r
@@ -39,7 +43,7 @@ func (e *Engine) plan(now time.Time) Plan {
 	}
 	for _, s := range e.services {
 		if e.dirty[s.Name] {
-			e.ledger.store(s, now)
+			e.ledger.store(s, now, e.Stamp)
 			p.Save[s.Name] = s.rec
 		}
 		if s.outdated() {
@@ -84,7 +88,7 @@ type need struct {
 // all names that need the same families, beginning with one that may be
 // changed first.
 func (e *Engine) due(s *service) (Request, bool) {
-	if !s.Enabled || s.rec.Blocked != "" || s.flight != nil {
+	if e.shut != "" || !s.Enabled || s.rec.Blocked != "" || s.flight != nil {
 		return Request{}, false
 	}
 	var needs []need
@@ -115,7 +119,7 @@ func (s *service) needs(host string) need {
 	}
 	n.v4, n.v6 = s.lacks(h, wan.IPv4), s.lacks(h, wan.IPv6)
 	switch both := n.v4.IsValid() && n.v6.IsValid(); {
-	case both && s.Limits.OneFamily && h.Since4.After(h.Since6):
+	case both && s.Limits.OneFamily && s.told[host][wan.IPv4].After(s.told[host][wan.IPv6]):
 		n.v4 = netip.Addr{}
 	case both && (s.Limits.OneFamily || s.from[wan.IPv4] != ""): // a connection has one address
 		n.v6 = netip.Addr{}
@@ -169,9 +173,8 @@ func (e *Engine) allowance(s *service, hosts []string) time.Time {
 // a short time ago.
 func (s *service) replaces(req Request) bool {
 	for _, name := range req.Hosts {
-		h := s.rec.Hosts[name]
-		if req.V4.IsValid() && h.V4.IsValid() && s.last.Sub(h.Since4) < calm(s.flaps) ||
-			req.V6.IsValid() && h.V6.IsValid() && s.last.Sub(h.Since6) < calm(s.flaps) {
+		told, calm := s.told[name], calm(s.flaps)
+		if req.V4.IsValid() && s.last.Sub(told[wan.IPv4]) < calm || req.V6.IsValid() && s.last.Sub(told[wan.IPv6]) < calm {
 			return true
 		}
 	}

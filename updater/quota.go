@@ -22,13 +22,14 @@ const (
 )
 
 // load takes in what was stored before this process.
-func (l *ledger) load(records map[string]persist.Record, lastSeen, now time.Time) {
+func (l *ledger) load(records map[string]persist.Record, saved, began time.Time) {
+	now := began.Add(1) // after all that was stored
 	l.requests, l.changes, l.last = map[[2]string]window{}, map[[2]string]window{}, map[string]time.Time{}
 	for name, r := range records {
-		l.requests[[2]string{r.Provider, name}] = windowOf(r.Requests, lastSeen, now)
+		l.requests[[2]string{r.Provider, name}] = windowOf(r.Requests, saved, began)
 		for host, h := range r.Hosts {
 			key := [2]string{r.Account, host}
-			if w := windowOf(h.Changes, lastSeen, now); len(w) > len(l.changes[key]) {
+			if w := windowOf(h.Changes, saved, began); len(w) > len(l.changes[key]) {
 				l.changes[key] = w
 			}
 		}
@@ -44,25 +45,25 @@ func (l *ledger) load(records map[string]persist.Record, lastSeen, now time.Time
 			l.last[r.Account] = now
 		}
 		if !r.Last.IsZero() {
-			l.last[r.Account] = later(l.last[r.Account], windowOf([]int64{r.Last.Unix()}, lastSeen, now)[0])
+			l.last[r.Account] = later(l.last[r.Account], windowOf([]int64{r.Last.Unix()}, saved, began)[0])
 		}
 	}
 }
 
 // store puts into a service's record what must outlive the process.
-func (l *ledger) store(s *service, now time.Time) {
+func (l *ledger) store(s *service, now time.Time, stamp func(time.Time) time.Time) {
 	if s.Limits.PerHour > 0 {
-		s.rec.Provider, s.rec.Requests = s.Provider, l.requests[[2]string{s.Provider, s.Name}].within(anHour, now).stamps(now)
+		s.rec.Provider, s.rec.Requests = s.Provider, l.requests[[2]string{s.Provider, s.Name}].within(anHour, now).stamps(stamp)
 	}
 	if last := l.last[s.Account]; s.Limits.Floor > 0 && !last.IsZero() {
-		s.rec.Last = stamp(now.Add(-now.Sub(last)).Add(time.Second - 1))
+		s.rec.Last = stamp(last).Add(time.Second - 1).Truncate(time.Second)
 	}
 	if s.Limits.PerDay > 0 {
 		hosts := s.ownHosts()
 		for key, w := range l.changes {
 			if key[0] == s.Account {
 				h := hosts[key[1]]
-				h.Changes = w.within(aDay, now).stamps(now)
+				h.Changes = w.within(aDay, now).stamps(stamp)
 				hosts[key[1]] = h
 			}
 		}
@@ -161,23 +162,59 @@ func (w window) within(d time.Duration, now time.Time) window {
 	return slices.DeleteFunc(slices.Clone(w), func(t time.Time) bool { return now.Sub(t) > d+margin })
 }
 
-// stamps translates times of this process to the clock as it is now, for the
-// journal: the process measures monotonically, whatever was done to the clock.
-func (w window) stamps(now time.Time) []int64 {
+// stamps translates times of this process for the journal.
+func (w window) stamps(stamp func(time.Time) time.Time) []int64 {
 	var list []int64
 	for _, t := range w {
-		list = append(list, now.Add(-now.Sub(t)).Unix())
+		list = append(list, stamp(t).Unix())
 	}
 	return list
 }
 
-// windowOf translates stored stamps into times of this process. What passed
-// while the clock went backwards is not counted.
-func windowOf(stamps []int64, lastSeen, now time.Time) window {
+// windowOf translates stored stamps into times of this process, as if it had
+// begun when they were saved.
+func windowOf(stamps []int64, saved, began time.Time) window {
 	var w window
 	for _, s := range stamps {
-		age := max(lastSeen.Sub(time.Unix(s, 0)), 0) + max(now.Sub(lastSeen), 0)
-		w = append(w, now.Add(-age))
+		w = append(w, began.Add(-max(saved.Sub(time.Unix(s, 0)), 0)))
 	}
 	return w
+}
+
+// age lets what happened before this process began be older by d.
+func (l *ledger) age(began time.Time, d time.Duration) {
+	older := func(t time.Time) time.Time {
+		if t.After(began) {
+			return t
+		}
+		return t.Add(-d)
+	}
+	for _, m := range []map[[2]string]window{l.requests, l.changes} {
+		for _, w := range m {
+			for i, t := range w {
+				w[i] = older(t)
+			}
+		}
+	}
+	for account, t := range l.last {
+		l.last[account] = older(t)
+	}
+}
+
+// kept reports whether a service's limits count anything from before this
+// process began.
+func (l *ledger) kept(s *service, began time.Time) bool {
+	old := func(t time.Time) bool { return !t.After(began) }
+	for key, w := range l.requests {
+		if key[0] == s.Provider && slices.ContainsFunc(w, old) {
+			return true
+		}
+	}
+	for key, w := range l.changes {
+		if key[0] == s.Account && slices.ContainsFunc(w, old) {
+			return true
+		}
+	}
+	last := l.last[s.Account]
+	return !last.IsZero() && old(last)
 }

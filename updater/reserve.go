@@ -29,16 +29,19 @@ func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
 		return Permit{Why: "there is no service " + ev.Service}
 	}
 	s := e.services[i]
+	if e.shut != "" {
+		return Permit{Why: e.shut}
+	}
 	for _, name := range ev.Hosts {
 		if at := e.ledger.hostFree(s, name, ev.Changes); at.After(now) {
-			return Permit{at, s.spentWords(name)}
+			return Permit{shown(now, at), s.spentWords(name)}
 		}
 	}
 	switch free := e.ledger.hourFree(s); {
 	case s.hold.kind == Throttled && s.hold.until.After(now):
-		return Permit{s.hold.until, s.hold.why}
+		return Permit{shown(now, s.hold.until), s.hold.why}
 	case free.After(now):
-		return Permit{free, s.limitWords()}
+		return Permit{shown(now, free), s.limitWords()}
 	case e.busy(s.Account):
 		return Permit{now.Add(time.Second), "a request of the daemon is on its way; try again in a moment"}
 	}

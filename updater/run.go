@@ -19,7 +19,7 @@ import (
 // Journal keeps records durably; package persist has one.
 type Journal interface {
 	// Save returns when the records will survive a power cut, or why not.
-	Save(now time.Time, records map[string]persist.Record) error
+	Save(now persist.Moment, records map[string]persist.Record) error
 	// Trouble says what is wrong with the journal since it was opened.
 	Trouble() error
 }
@@ -69,12 +69,16 @@ type Runner struct {
 	Publish func([]byte) error
 	// Once ends the run when nothing is due at this moment.
 	Once bool
+	// Clock says how far the wall clock can be relied on; nil for one that is
+	// right.
+	Clock *Timekeeper
 	// Rest, if set, is called when the last request in flight was answered.
 	Rest func()
 
 	accounts map[string]Account
 	cancel   map[string]context.CancelFunc // of the request in flight, by service or key of a look
-	saveAt   time.Time                     // when to repeat a save that failed; zero if none did
+	began    time.Time
+	saveAt   time.Time // when to repeat a save that failed; zero if none did
 	done     chan outcome
 	running  int
 	seen     bool // the WAN was read
@@ -112,8 +116,15 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
+	r.began = time.Now()
+	if r.Clock == nil {
+		r.Clock = rightTime(r.Engine.saved)
+	}
 	step := func(ev Event) {
 		now := time.Now()
+		if news, ok := r.Clock.News(false); ok {
+			r.step(jobs, now, news)
+		}
 		r.step(jobs, now, ev)
 		if r.wake.IsZero() {
 			timer.Stop()
@@ -122,7 +133,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		}
 	}
 
-	step(r.configure(accounts))
+	r.step(jobs, r.began, r.configure(accounts))
+	news, _ := r.Clock.News(false)
+	step(news)
 	stop, states := ctx.Done(), r.WAN
 	stopping := false
 	var giveUp <-chan time.Time
@@ -153,6 +166,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			r.reply(c)
 		case <-timer.C:
 			step(Tick{})
+		case <-r.Clock.Steps:
+			news, _ := r.Clock.News(true)
+			step(news)
 		case <-giveUp:
 			cancel()
 		case <-stop:
@@ -192,6 +208,9 @@ func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 	if !r.saveAt.IsZero() && (r.wake.IsZero() || r.saveAt.Before(r.wake)) {
 		r.wake = r.saveAt
 	}
+	if !r.wake.IsZero() && !r.Clock.told.Trusted {
+		r.wake = earlier(r.wake, nextRead(r.began, now))
+	}
 	for _, name := range plan.Cancel {
 		r.cancel[name]()
 	}
@@ -219,7 +238,7 @@ func (r *Runner) start(ctx context.Context, of string, do func(context.Context) 
 func (r *Runner) save(now time.Time, records map[string]persist.Record) {
 	trouble := ""
 	r.saveAt = time.Time{}
-	if err := r.Journal.Save(now, records); err != nil {
+	if err := r.Journal.Save(r.Clock.Moment(r.Engine.Stamp(now)), records); err != nil {
 		r.saveAt = now.Add(saveAgain)
 		trouble = fmt.Sprintf("what happened now may be repeated after a reboot: %v; free or repair state_dir", err)
 	} else if err := r.Journal.Trouble(); err != nil {

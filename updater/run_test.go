@@ -76,7 +76,9 @@ type house struct {
 	store    *persist.Store
 	stop     context.CancelFunc
 	ended    chan struct{}
-	cut      bool // the network is down
+	cut      bool                   // the network is down
+	clock    func() updater.Reading // nil for a clock that is right
+	steps    chan struct{}
 
 	mu     sync.Mutex
 	status updater.Status
@@ -151,6 +153,10 @@ func (h *house) boot(accounts ...updater.Account) {
 			h.status = updater.Status{} // the one before is somebody's
 			return json.Unmarshal(b, &h.status)
 		},
+	}
+	if h.clock != nil {
+		r.Clock = updater.NewTimekeeper(store.Moment(), h.clock)
+		r.Clock.Steps = h.steps
 	}
 	go func() {
 		r.Run(ctx, accounts)
@@ -400,6 +406,7 @@ func TestClockThatIsWrong(t *testing.T) {
 			Agent:  updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"},
 			Client: updater.NewClient(updater.ClientConfig{CAFile: ca, Dial: secure.dial}),
 		})
+		h.clock = func() updater.Reading { return updater.Reading{Wall: time.Now()} }
 		h.boot(a)
 		h.see("84.0.0.2")
 		h.expect(updater.BadClock, 0)
@@ -515,8 +522,8 @@ type failing struct {
 	saves int
 }
 
-func (f *failing) Save(time.Time, map[string]persist.Record) error { f.saves++; return f.err }
-func (f *failing) Trouble() error                                  { return nil }
+func (f *failing) Save(persist.Moment, map[string]persist.Record) error { f.saves++; return f.err }
+func (f *failing) Trouble() error                                       { return nil }
 
 func TestFullDiskIsReportedAndSurvived(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -75,7 +75,7 @@ func (e *Engine) Status(now time.Time) Status {
 	st := Status{Clock: "ok", WAN: e.wanStatus(), Ignored: e.state.Ignored, Services: []ServiceStatus{}}
 	for _, s := range e.services {
 		one := e.serviceStatus(now, s)
-		if one.State == BadClock {
+		if e.awaitsClock(now, s, one.State) {
 			st.Clock = "waiting"
 		}
 		st.Services = append(st.Services, one)
@@ -122,11 +122,13 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	req, due := e.due(s)
 	at := e.earliest(s, req)
 	if at.After(now) {
-		next = at.UTC().Format(time.RFC3339)
+		next = shown(now, at).Format(time.RFC3339)
 	}
 	switch {
 	case !s.Enabled:
 		return Disabled, "", ""
+	case e.shut != "":
+		return NeedsUser, e.shut, ""
 	case s.rec.Blocked != "":
 		return NeedsUser, s.rec.Blocked + s.resumeHint(), ""
 	case s.flight != nil:
@@ -175,7 +177,7 @@ func (s *service) absence(now time.Time, why string) (state State, reason, next 
 	}
 	at := l.earliest()
 	if at.After(now) {
-		next = at.UTC().Format(time.RFC3339)
+		next = shown(now, at).Format(time.RFC3339)
 	}
 	switch {
 	case l.fault != nil && l.fault.Kind == Clock:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -463,6 +464,45 @@ func TestE2EDamagedStateIsReported(t *testing.T) {
 	if b, err := os.ReadFile(r.path("state/state.db.bad")); string(b) != "not a database" {
 		t.Errorf("kept: %q, %v", b, err)
 	}
+}
+
+func TestE2EStateOfANewerVersionIsLeftAlone(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	file := "future pages" + "wandns\n\x02"
+	sum := sha256.Sum256([]byte(file))
+	file += string(sum[:])
+	r.do(os.Mkdir(r.path("state"), 0o700), os.WriteFile(r.path("state/state.db"), []byte(file), 0o600))
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	if code, out := r.say("run", "--once"); code != exitFailed || !strings.Contains(out, "install that version again") {
+		t.Errorf("--once: %d, %s", code, out)
+	}
+	r.on()
+	st := r.status()
+	if s := st.Services[0]; len(st.Problems) != 1 || s.State != updater.NeedsUser || !strings.HasSuffix(s.Reason, "install that version again, or move the file away and restart wandns") {
+		t.Errorf("status = %+v", st)
+	}
+	if _, out := r.say("resume", "home"); !strings.Contains(out, "newer version") {
+		t.Errorf("resume: %s", out)
+	}
+	r.do(wantest.AddAddr("wan0", "84.0.0.3/32"))
+	r.term()
+	r.only(0)
+	if b, err := os.ReadFile(r.path("state/state.db")); string(b) != file {
+		t.Errorf("the file was touched: %q, %v", b, err)
+	}
+	if left, err := os.ReadDir(r.path("state")); len(left) != 1 {
+		t.Errorf("in state_dir: %v, %v", left, err)
+	}
+	if code, out := r.say("probe", "home", "ip"); code == exitDone || !strings.Contains(out, "newer version") {
+		t.Errorf("a verb: %d, %s", code, out)
+	}
+
+	r.do(os.Rename(r.path("state/state.db"), r.path("newer.db")))
+	r.on()
+	r.requests(1)
 }
 
 func TestE2ESecretIsNowhere(t *testing.T) {
