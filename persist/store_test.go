@@ -35,7 +35,8 @@ func mustOpen(t *testing.T, dir string) *Store {
 
 func mustSave(t *testing.T, s *Store, records map[string]Record) {
 	t.Helper()
-	if err := s.Save(Moment{Time: time.Unix(1_795_000_000, 0)}, records); err != nil {
+	now := Moment{Time: time.Unix(1_795_000_000, 0), Wall: time.Unix(1_795_000_000, 123_456_789), Trusted: true, Boot: "dbb00021-01fc-4f6d-be37-91c785f600ee", Up: 1e15}
+	if err := s.Save(now, records); err != nil {
 		t.Fatal(err)
 	}
 }
