@@ -13,11 +13,10 @@ import (
 
 // done takes in an answer.
 func (e *Engine) done(now time.Time, d Done) {
-	i := slices.IndexFunc(e.services, func(s *service) bool { return s.Name == d.Service && s.flight != nil })
-	if i < 0 {
+	s := e.find(d.Service)
+	if s == nil || s.flight == nil {
 		return
 	}
-	s := e.services[i]
 	s.flight = nil
 	if s.Account != d.Account {
 		return // the answer is for the account before a reload

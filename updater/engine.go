@@ -282,22 +282,31 @@ func (e *Engine) poke(now time.Time, names []string) {
 }
 
 func (e *Engine) resume(name string) {
-	i := slices.IndexFunc(e.services, func(s *service) bool { return s.Name == name })
-	if i < 0 {
+	named := e.find(name)
+	if named == nil {
 		return
 	}
-	for _, s := range e.sharing(e.services[i].Account) {
+	for _, s := range e.sharing(named.Account) {
 		if s.unblock() {
 			e.dirty[s.Name] = true
 		}
 	}
-	e.forgive(e.services[i].Account)
+	e.forgive(named.Account)
+}
+
+// find returns the service with a name, or nil.
+func (e *Engine) find(name string) *service {
+	i := slices.IndexFunc(e.services, func(s *service) bool { return s.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return e.services[i]
 }
 
 // forgive lifts the blocks that services which are gone left to the account.
 func (e *Engine) forgive(account string) {
 	for name, r := range e.records {
-		if r.Account == account && r.Blocked != "" && !slices.ContainsFunc(e.services, func(s *service) bool { return s.Name == name }) {
+		if r.Account == account && r.Blocked != "" && e.find(name) == nil {
 			r.Blocked = ""
 			e.records[name] = r
 			e.dirty[name] = true

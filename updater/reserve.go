@@ -1,9 +1,6 @@
 package updater
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Reserve asks whether a request that the daemon did not plan may leave now:
 // one that a person typed. What it permits counts against the provider's
@@ -24,21 +21,20 @@ type Permit struct {
 
 // reserve decides about a request, and counts one that may leave.
 func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
-	i := slices.IndexFunc(e.services, func(s *service) bool { return s.Name == ev.Service })
-	if i < 0 {
+	s := e.find(ev.Service)
+	if s == nil {
 		return Permit{Why: "there is no service " + ev.Service}
 	}
-	s := e.services[i]
 	for _, name := range ev.Hosts {
 		if at := e.ledger.hostFree(s, name, ev.Changes); at.After(now) {
-			return Permit{now.Add(at.Sub(now)), s.spentWords(name)}
+			return Permit{shown(now, at), s.spentWords(name)}
 		}
 	}
 	switch free := e.ledger.hourFree(s); {
 	case s.hold.kind == Throttled && s.hold.until.After(now):
-		return Permit{now.Add(s.hold.until.Sub(now)), s.hold.why}
+		return Permit{shown(now, s.hold.until), s.hold.why}
 	case free.After(now):
-		return Permit{now.Add(free.Sub(now)), s.limitWords()}
+		return Permit{shown(now, free), s.limitWords()}
 	case e.busy(s.Account):
 		return Permit{now.Add(time.Second), "a request of the daemon is on its way; try again in a moment"}
 	}
@@ -57,11 +53,10 @@ type Heard struct {
 // heard forgets changes that were not made, and makes the daemon wait too when
 // the provider says so. A refusal is about what the person asked for.
 func (e *Engine) heard(now time.Time, ev Heard) {
-	i := slices.IndexFunc(e.services, func(s *service) bool { return s.Name == ev.Service })
-	if i < 0 || ev.Fault.Kind == Unconfirmed {
+	s := e.find(ev.Service)
+	if s == nil || ev.Fault.Kind == Unconfirmed {
 		return
 	}
-	s := e.services[i]
 	for _, name := range ev.Hosts {
 		for range ev.Changes {
 			e.ledger.forget(s, name)

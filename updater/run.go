@@ -111,7 +111,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	defer cancel()
 
 	if err := r.Journal.Trouble(); err != nil {
-		r.trouble, r.saveAt = err.Error(), time.Now().Add(saveAgain)
+		r.trouble, r.saveAt = err.Error(), r.Now().Add(saveAgain)
 		r.Log.Error(r.trouble)
 	}
 	timer := time.NewTimer(0)

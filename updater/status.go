@@ -122,7 +122,7 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	req, due := e.due(s)
 	at := e.earliest(s, req)
 	if at.After(now) {
-		next = now.Add(at.Sub(now)).UTC().Format(time.RFC3339) // by the clock as it is now
+		next = shown(now, at).UTC().Format(time.RFC3339)
 	}
 	switch {
 	case !s.Enabled:
@@ -159,6 +159,10 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	return OK, cmp.Or(s.stale(), s.hidden()), ""
 }
 
+// shown is a time of this process by the clock as it is now, which may have
+// been set since.
+func shown(now, at time.Time) time.Time { return now.Add(at.Sub(now)) }
+
 // says describes a request in flight.
 func (r Request) says(title string) string {
 	if r.From != "" {
@@ -175,7 +179,7 @@ func (s *service) absence(now time.Time, why string) (state State, reason, next 
 	}
 	at := l.earliest()
 	if at.After(now) {
-		next = now.Add(at.Sub(now)).UTC().Format(time.RFC3339) // by the clock as it is now
+		next = shown(now, at).UTC().Format(time.RFC3339)
 	}
 	switch {
 	case l.fault != nil && l.fault.Kind == Clock:
