@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/mdlayher/ndp"
@@ -189,10 +188,10 @@ func (a advertisements) apply(s State, now time.Time) State {
 			}
 		}
 	}
-	slices.SortFunc(s.Routers, func(a, b Router) int {
+	arrange(s.Routers, func(a, b Router) int {
 		return cmp.Or(cmp.Compare(a.Device, b.Device), a.Addr.Compare(b.Addr))
 	})
-	slices.SortFunc(s.Advertised, func(a, b Advertised) int {
+	arrange(s.Advertised, func(a, b Advertised) int {
 		return cmp.Or(cmp.Compare(a.Device, b.Device), a.Prefix.Compare(b.Prefix))
 	})
 	s.order()

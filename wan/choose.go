@@ -163,7 +163,7 @@ func (s State) candidates(f Family, r Route, keep netip.Addr) []Addr {
 		}
 		return 2
 	}
-	slices.SortStableFunc(list, func(a, b Addr) int {
+	arrange(list, func(a, b Addr) int {
 		return cmp.Or(rank(a)-rank(b), cmp.Compare(b.Preferred, a.Preferred))
 	})
 	return list

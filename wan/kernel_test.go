@@ -525,7 +525,7 @@ func TestKernelMessages(t *testing.T) {
 		wantest.AddRoute("wan0", "2a00:5::/48"),
 		wantest.AddAddr("wan0", "2a00:1::5/64"))
 
-	socket, err := open()
+	socket, err := open(unix.AF_NETLINK, unix.NETLINK_ROUTE)
 	must(t, err)
 	defer socket.Close()
 	r := reader{buf: make([]byte, chunk)}

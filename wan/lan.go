@@ -86,7 +86,7 @@ func (s State) lanAddrs(p Policy) []Addr {
 		}
 		return 1
 	}
-	slices.SortStableFunc(list, func(a, b Addr) int {
+	arrange(list, func(a, b Addr) int {
 		return cmp.Or(kept(a)-kept(b), cmp.Compare(b.Preferred, a.Preferred))
 	})
 	return list

@@ -49,7 +49,7 @@ func Read() (State, error) { return new(reader).read(true) }
 // read returns what the kernel knows now. Without all, the IPv6 table is looked
 // at only if one of its default routes' devices changed.
 func (r *reader) read(all bool) (State, error) {
-	s, err := open()
+	s, err := open(unix.AF_NETLINK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return State{}, fmt.Errorf("open a netlink socket: %w", err)
 	}
@@ -191,13 +191,13 @@ func (r *reader) dump(s *os.File, ask int, answer uint16, f func([]byte) bool, d
 	}
 }
 
-// open returns a netlink socket that waits in the runtime's poller.
-func open() (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+// open returns a raw socket that waits in the runtime's poller.
+func open(family, protocol int) (*os.File, error) {
+	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), "netlink"), nil
+	return os.NewFile(uintptr(fd), "socket"), nil
 }
 
 func control(s *os.File, f func(fd int) error) error {
@@ -224,7 +224,7 @@ type subscription struct {
 }
 
 func subscribe() (*subscription, error) {
-	s, err := open()
+	s, err := open(unix.AF_NETLINK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}

@@ -2,15 +2,11 @@ package wan
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 
-	"github.com/mdlayher/ndp"
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,14 +23,6 @@ type hearing struct {
 	telling bool // mark is about to be called for what was ignored
 	deaf    bool
 	closed  bool
-}
-
-// ear is the listener of one device. It is made anew when the device or its
-// link-local address changes.
-type ear struct {
-	index int
-	addr  netip.Addr
-	conn  *ndp.Conn // nil if it could not be opened
 }
 
 func newHearing(log *slog.Logger, mark func()) *hearing {
@@ -102,58 +90,20 @@ func (s State) linkLocal(device string) netip.Addr {
 	return netip.Addr{}
 }
 
-// open starts to listen and asks the routers to advertise themselves.
-func (e *ear) open() error {
-	ifi, err := net.InterfaceByIndex(e.index)
-	if err != nil {
-		return err
-	}
-	conn, _, err := ndp.Listen(ifi, ndp.Addr(e.addr.String()))
-	if err != nil {
-		return err
-	}
-	var only ipv6.ICMPFilter
-	only.SetAll(true)
-	only.Accept(ipv6.ICMPTypeRouterAdvertisement)
-	err = errors.Join(conn.SetICMPFilter(&only), conn.SetControlMessage(ipv6.FlagHopLimit, true))
-	if err != nil {
-		conn.Close()
-		return fmt.Errorf("prepare the socket: %w", err)
-	}
-	// All nodes' group is joined by every device; without this one too, the
-	// socket still hears what the kernel hears.
-	_ = conn.JoinGroup(netip.IPv6LinkLocalAllNodes())
-	// Routers answer this, or advertise themselves soon anyway (RFC 4861, 6.3.7).
-	_ = conn.WriteTo(&ndp.RouterSolicitation{}, nil, netip.IPv6LinkLocalAllRouters())
-	e.conn = conn
-	return nil
-}
-
-func (e *ear) close() {
-	if e.conn != nil {
-		e.conn.Close()
-	}
-}
-
 // listen learns until the ear is closed.
 func (h *hearing) listen(device string, e *ear) {
 	b := make([]byte, 2048) // above every link's MTU on which routers advertise
 	for {
-		n, cm, from, err := e.conn.ReadRaw(b)
+		n, from, hopLimit, err := e.read(b)
 		if err != nil {
 			h.mu.Lock()
 			h.lost(device, e, err)
 			h.mu.Unlock()
 			return
 		}
-		if from.WithZone("") == e.addr {
-			continue
+		if from != e.addr {
+			h.take(device, from.WithZone(device), b[:n], hopLimit)
 		}
-		hopLimit := 0
-		if cm != nil {
-			hopLimit = cm.HopLimit
-		}
-		h.take(device, from, b[:n], hopLimit)
 	}
 }
 

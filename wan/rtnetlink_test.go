@@ -436,7 +436,11 @@ func FuzzMatters(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind uint16, b []byte) {
 		got := matters(kind, b)
 		switch kind {
-		case unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+			if got == aside(b) {
+				t.Fatalf("type %d matters: %t", kind, got)
+			}
+		case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 			if !got {
 				t.Fatalf("type %d does not matter", kind)
 			}

@@ -96,7 +96,7 @@ func parseNetworks(dump []byte) []Network {
 			}
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Network) int { return strings.Compare(a.Name, b.Name) })
+	arrange(list, func(a, b Network) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(list, func(a, b Network) bool { return a.Name == b.Name })
 }
 
