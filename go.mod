@@ -2,6 +2,8 @@ module wandns
 
 go 1.26.0
 
+godebug fips140=off
+
 require (
 	github.com/BurntSushi/toml v1.6.0
 	github.com/mdlayher/ndp v1.1.0

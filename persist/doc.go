@@ -10,7 +10,8 @@
 // SHA-256 of all before it. A file that is cut, flipped, foreign or of an
 // unknown format is recognised before bbolt maps it, since a damaged page can
 // crash a process that does. A damaged file is set aside as state.db.bad, and
-// the store starts empty and says so.
+// the store starts empty and says so. A file of a newer format stays where it
+// is, untouched.
 //
 // This package knows bbolt and files. It does not know what a record means.
 package persist

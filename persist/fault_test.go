@@ -129,7 +129,7 @@ func TestFlashThatFails(t *testing.T) {
 				f.do(err)
 
 				c.fault(f)
-				if err := s.Save(time.Now(), map[string]Record{"home": sample(2)}); !errors.Is(err, c.want) {
+				if err := s.Save(Moment{Time: time.Now()}, map[string]Record{"home": sample(2)}); !errors.Is(err, c.want) {
 					t.Errorf("Save: %v, want %v", err, c.want)
 				}
 				f.holds("in memory", s, 2)
@@ -145,7 +145,7 @@ func TestFlashThatFails(t *testing.T) {
 				if after, err := os.ReadFile(f.file(fileName)); err != nil || !bytes.Equal(after, before) {
 					t.Errorf("the file that was there is gone: %v", err)
 				}
-				f.do(s.Save(time.Now(), nil))
+				f.do(s.Save(Moment{Time: time.Now()}, nil))
 				if err := s.Trouble(); err != nil {
 					t.Errorf("healed, there is still trouble: %v", err)
 				}
@@ -168,7 +168,7 @@ func TestStartPutsOnFlashWhatWasSpared(t *testing.T) {
 	s := f.open()
 	full := faults["full"]
 	full.fault(f)
-	if err := s.Save(time.Now(), map[string]Record{"home": sample(2)}); err == nil {
+	if err := s.Save(Moment{Time: time.Now()}, map[string]Record{"home": sample(2)}); err == nil {
 		t.Fatal("Save said it was durable")
 	}
 	f.do(s.Close())

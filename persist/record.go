@@ -7,6 +7,9 @@ import (
 
 // Record is what one service must remember. The zero value is a service that
 // never did anything.
+//
+// What is waited for and counted is by the clock of the records: see Moment.
+// All other times are the wall clock's, for people.
 type Record struct {
 	// Account identifies whose names these are. Addresses confirmed for
 	// another account say nothing about this one.
@@ -29,7 +32,7 @@ type Record struct {
 	Day       string    `json:"day,omitempty"`       // UTC date that SentToday counts
 	SentToday int       `json:"sentToday,omitempty"` // requests on Day
 
-	// What counts against the provider's limits, in seconds since 1970.
+	// What counts against the provider's limits; Requests in seconds since 1970.
 	Provider string    `json:"provider,omitempty"` // who counts Requests
 	Requests []int64   `json:"requests,omitempty"` // of the last hour
 	Last     time.Time `json:"last,omitzero"`      // request, where there is a floor
@@ -47,8 +50,12 @@ type Host struct {
 	Since6 time.Time  `json:"since6,omitzero"`
 	// From4 and From6 say where the router stood when the provider itself took
 	// the address of its connection; empty if it was told one.
-	From4   string `json:"from4,omitempty"`
-	From6   string `json:"from6,omitempty"`
+	From4 string `json:"from4,omitempty"`
+	From6 string `json:"from6,omitempty"`
+	// Open4 and Open6: a request whose outcome is not known may have changed
+	// it since.
+	Open4   bool   `json:"open4,omitempty"`
+	Open6   bool   `json:"open6,omitempty"`
 	Refused string `json:"refused,omitempty"` // why the user must act for this name
 	Suspect string `json:"suspect,omitempty"` // why it was refused once; the same again is Refused
 	// Changes that count against the provider's limit, of the last day, in
@@ -58,7 +65,7 @@ type Host struct {
 
 // Intent is a request that is about to leave.
 type Intent struct {
-	At    time.Time  `json:"at"`
+	At    time.Time  `json:"at"` // by the clock of the records
 	Hosts []string   `json:"hosts"`
 	V4    netip.Addr `json:"v4,omitzero"`
 	V6    netip.Addr `json:"v6,omitzero"`

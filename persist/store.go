@@ -16,12 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Errors of Open, to be told apart with errors.Is.
+// Errors of Open and Trouble, to be told apart with errors.Is.
 var (
 	// ErrInUse means that another process has the directory open.
 	ErrInUse = errors.New("in use by another wandns")
 	// ErrNewer means that a later version of wandns wrote the file. It is
-	// left as it is.
+	// left as it is, and nothing may be sent that it might forbid.
 	ErrNewer = errors.New("written by a newer version of wandns")
 )
 
@@ -40,7 +40,7 @@ const (
 //nolint:gochecknoglobals // bucket and key names; bbolt takes bytes
 var (
 	metaBucket    = []byte("meta")
-	clockKey      = []byte("clock")
+	momentKey     = []byte("moment")
 	serviceBucket = []byte("services")
 )
 
@@ -52,7 +52,7 @@ type Store struct {
 	spared bool     // spare holds something newer than dir
 	lock   *os.File // the directory, flocked; nil if it could not be opened
 	db     *bbolt.DB
-	clock  time.Time
+	moment Moment
 	lost   error // what became of a file that could not be used
 	unkept error // why a reboot would lose what a start found or could not find
 }
@@ -61,22 +61,21 @@ type Store struct {
 // While dir cannot be written, the state is kept as spare/unsaved.db, which may
 // be lost at a reboot: blocks and waits then survive a restart at least.
 //
-// Only ErrInUse and ErrNewer are errors. Whatever else is wrong with the
-// directory or the file leaves a store that works in memory, and Trouble.
+// Only ErrInUse is an error. Whatever else is wrong with the directory or the
+// file leaves a store that works in memory, and Trouble.
 func Open(dir, spare string) (*Store, error) {
 	s := &Store{dir: dir, spare: spare}
 	if err := s.openDir(); err != nil {
 		return nil, err
 	}
 	pages, err := s.load()
-	if errors.Is(err, ErrNewer) {
-		return nil, errors.Join(err, s.Close())
-	}
 	if err == nil {
 		err = s.openPages(pages)
 	}
 	if err != nil {
-		s.lost = s.setAside(err)
+		if s.lost = err; !errors.Is(err, ErrNewer) {
+			s.lost = s.setAside(err)
+		}
 		err = s.openPages(nil)
 	}
 	if err != nil {
@@ -108,14 +107,19 @@ func (s *Store) openDir() error {
 // load returns the published pages, or nil if there are none yet. A sound
 // spare file is the newer one: publish removes it.
 func (s *Store) load() ([]byte, error) {
-	if pages, err := read(filepath.Join(s.spare, spareName)); err == nil && pages != nil {
-		s.spared = true
-		return pages, nil
+	spare, err := read(filepath.Join(s.spare, spareName))
+	if errors.Is(err, ErrNewer) {
+		return nil, err
 	}
+	s.spared = err == nil && spare != nil
 	if s.lock == nil {
-		return nil, nil
+		return spare, nil
 	}
-	return read(filepath.Join(s.dir, fileName))
+	pages, err := read(filepath.Join(s.dir, fileName))
+	if s.spared && !errors.Is(err, ErrNewer) {
+		return spare, nil
+	}
+	return pages, err
 }
 
 func read(path string) ([]byte, error) {
@@ -131,7 +135,11 @@ func read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(b)
+	pages, err := open(b)
+	if errors.Is(err, ErrNewer) {
+		return nil, fmt.Errorf("%s was %w; install that version again, or move the file away and restart wandns", path, err)
+	}
+	return pages, err
 }
 
 // seal appends the trailer to bbolt's pages.
@@ -154,7 +162,7 @@ func open(b []byte) ([]byte, error) {
 		return nil, errors.New("damaged: the checksum does not match")
 	}
 	if v := signed[len(signed)-1]; v > version {
-		return nil, fmt.Errorf("%s (format %d) is %w; install that version again", fileName, v, ErrNewer)
+		return nil, fmt.Errorf("%w (format %d)", ErrNewer, v)
 	}
 	return b[:pages], nil
 }
@@ -183,10 +191,8 @@ func (s *Store) openPages(pages []byte) (err error) {
 		if err != nil {
 			return err
 		}
-		if v := meta.Get(clockKey); v != nil {
-			if s.clock, err = time.Parse(time.RFC3339, string(v)); err != nil {
-				return fmt.Errorf("damaged: %w", err)
-			}
+		if err := s.moment.load(meta); err != nil {
+			return fmt.Errorf("damaged: %w", err)
 		}
 		_, err = tx.CreateBucketIfNotExists(serviceBucket)
 		return err
@@ -248,8 +254,11 @@ func (s *Store) Trouble() error {
 	return s.lost
 }
 
-// Clock is the latest wall-clock time that was saved.
-func (s *Store) Clock() time.Time { return s.clock }
+// Moment is when the last save was.
+func (s *Store) Moment() Moment { return s.moment }
+
+// Clock is the moment of the last save by the clock of the records.
+func (s *Store) Clock() time.Time { return s.moment.Time }
 
 // Records returns every service's record by name.
 func (s *Store) Records() (map[string]Record, error) {
@@ -270,12 +279,13 @@ func (s *Store) Records() (map[string]Record, error) {
 // Save stores records by name, leaves the others as they are, and returns
 // when everything is durable. After an error it holds in memory at least, and
 // the next Save publishes it.
-func (s *Store) Save(now time.Time, records map[string]Record) error {
+func (s *Store) Save(now Moment, records map[string]Record) error {
+	if errors.Is(s.lost, ErrNewer) {
+		return s.lost
+	}
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if wall := now.Round(0); wall.After(s.clock) { // a clock that was set back has not gone on
-			s.clock = wall
-		}
-		if err := tx.Bucket(metaBucket).Put(clockKey, s.clock.UTC().AppendFormat(nil, time.RFC3339)); err != nil {
+		s.moment = now
+		if err := s.moment.store(tx.Bucket(metaBucket)); err != nil {
 			return err
 		}
 		for name, r := range records {

@@ -35,7 +35,8 @@ func mustOpen(t *testing.T, dir string) *Store {
 
 func mustSave(t *testing.T, s *Store, records map[string]Record) {
 	t.Helper()
-	if err := s.Save(time.Unix(1_795_000_000, 0), records); err != nil {
+	now := Moment{Time: time.Unix(1_795_000_000, 0), Wall: time.Unix(1_795_000_000, 123_456_789), Trusted: true, Boot: "dbb00021-01fc-4f6d-be37-91c785f600ee", Up: 1e15}
+	if err := s.Save(now, records); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -179,17 +180,44 @@ func TestDamageIsSetAside(t *testing.T) {
 }
 
 func TestNewerFormatIsLeftAlone(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, fileName)
 	newer := sealAs([]byte("future"), version+1)
-	if err := os.WriteFile(path, newer, 0o600); err != nil {
+	for _, name := range []string{fileName, spareName} {
+		dir, spare := t.TempDir(), t.TempDir()
+		older := mustOpen(t, dir) // beside a newer one in the spare place
+		mustSave(t, older, nil)
+		older.Close()
+		path := filepath.Join(map[string]string{fileName: dir, spareName: spare}[name], name)
+		if err := os.WriteFile(path, newer, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(dir, spare)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !errors.Is(s.Trouble(), ErrNewer) || !strings.HasPrefix(s.Trouble().Error(), path) {
+			t.Errorf("%s: trouble = %v", name, s.Trouble())
+		}
+		if err := s.Save(Moment{}, map[string]Record{"home": sample(1)}); !errors.Is(err, ErrNewer) {
+			t.Errorf("%s: Save: %v", name, err)
+		}
+		s.Close()
+		if b, err := os.ReadFile(path); err != nil || string(b) != string(newer) {
+			t.Errorf("%s was touched: %v", name, err)
+		}
+	}
+}
+
+func TestTheMomentOfASaveIsKept(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	want := Moment{Time: time.Unix(1_795_000_000, 0).UTC(), Wall: time.Unix(5, 17).UTC(), Trusted: true, Boot: "b", Up: 3 * time.Second}
+	if err := s.Save(want, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, dir+"-spare"); !errors.Is(err, ErrNewer) {
-		t.Fatalf("Open: %v, want ErrNewer", err)
-	}
-	if b, err := os.ReadFile(path); err != nil || string(b) != string(newer) {
-		t.Errorf("the newer file was touched: %v", err)
+	s.Close()
+	s = mustOpen(t, dir)
+	if got := s.Moment(); got != want {
+		t.Errorf("moment = %+v, want %+v", got, want)
 	}
 }
 
@@ -202,7 +230,7 @@ func TestDirectoryThatCannotBeUsed(t *testing.T) {
 	if s.Trouble() == nil {
 		t.Error("no trouble reported")
 	}
-	if err := s.Save(time.Now(), map[string]Record{"home": sample(1)}); err == nil {
+	if err := s.Save(Moment{Time: time.Now()}, map[string]Record{"home": sample(1)}); err == nil {
 		t.Error("Save said it was durable")
 	}
 	if r, err := s.Records(); err != nil || len(r) != 1 {
@@ -229,7 +257,7 @@ func TestSpareKeepsWhatTheFlashDoesNot(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(blocker, "x"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Save(time.Unix(1_795_000_001, 0), map[string]Record{"home": sample(2)}); err == nil {
+	if err := s.Save(Moment{Time: time.Unix(1_795_000_001, 0)}, map[string]Record{"home": sample(2)}); err == nil {
 		t.Fatal("Save said it was durable")
 	}
 	s.Close()
@@ -241,7 +269,7 @@ func TestSpareKeepsWhatTheFlashDoesNot(t *testing.T) {
 	if err := os.RemoveAll(blocker); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Save(time.Unix(1_795_000_002, 0), nil); err != nil {
+	if err := s.Save(Moment{Time: time.Unix(1_795_000_002, 0)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()

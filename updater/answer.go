@@ -21,11 +21,15 @@ func (e *Engine) done(now time.Time, d Done) {
 	if s.Account != d.Account {
 		return // the answer is for the account before a reload
 	}
+	d = e.weigh(d)
 	var fault *Fault
 	if d.Err != nil {
 		var ok bool
 		if fault, ok = d.Err.(*Fault); !ok { //nolint:errorlint // Update's contract: a *Fault itself
 			s.gaveUp = true // and the intent stays open: nobody knows what happened
+			for _, name := range d.Request.Hosts {
+				s.open(d.Request, name)
+			}
 			e.dirty[s.Name] = s.Limits.counted()
 			return
 		}
@@ -44,6 +48,7 @@ func (e *Engine) done(now time.Time, d Done) {
 		s.rec.Sent--
 		s.rec.SentToday--
 		s.unsent = true
+		s.unheard(d.Request)
 	} else {
 		e.dirty[s.Name] = true
 		s.rec.Intent = nil
@@ -81,8 +86,8 @@ func (s *service) keep(results []Result) {
 	s.rec.Tokens = tokens
 }
 
-// count corrects the ledger by what became of a request. The provider does not
-// count one that it did not see.
+// count corrects the ledger by what became of a request, and notes what it may
+// have done. The provider does not count one that it did not see.
 func (e *Engine) count(now time.Time, s *service, req Request, results []Result, whole *Fault) {
 	for _, name := range req.Hosts {
 		fault, unchanged := whole, false
@@ -90,8 +95,11 @@ func (e *Engine) count(now time.Time, s *service, req Request, results []Result,
 			fault, unchanged = results[i].Fault, results[i].Unchanged
 		}
 		// What is not known to have failed may have been carried out.
-		counts := !unchanged && (fault == nil || fault.Kind == Unconfirmed)
-		e.ledger.answered(s, name, counts, now)
+		may := fault == nil || fault.Kind == Unconfirmed
+		if may { // until settle confirms it
+			s.open(req, name)
+		}
+		e.ledger.answered(s, name, may && !unchanged, now)
 		if fault != nil && fault.Kind == Spent {
 			e.ledger.spent(s, name, now)
 		}
@@ -129,6 +137,7 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 				worst = graver(worst, s.useless(name, got, why))
 			default:
 				h = confirm(h, f, got, req.From, stamp(now))
+				s.tell(name, f, now)
 			}
 		}
 		switch fault := doubt(h, r.Fault); {
@@ -162,12 +171,22 @@ func doubt(h persist.Host, f *Fault) *Fault {
 	return &certain
 }
 
+// tell notes when an address was confirmed, by a clock that nobody sets.
+func (s *service) tell(host string, f wan.Family, now time.Time) {
+	if s.told == nil {
+		s.told = map[string][2]time.Time{}
+	}
+	told := s.told[host]
+	told[f] = now
+	s.told[host] = told
+}
+
 // confirm notes what is published of one family.
 func confirm(h persist.Host, f wan.Family, a netip.Addr, from string, at time.Time) persist.Host {
 	if f == wan.IPv4 {
-		h.V4, h.Since4, h.From4 = a, at, from
+		h.V4, h.Since4, h.From4, h.Open4 = a, at, from, false
 	} else {
-		h.V6, h.Since6, h.From6 = a, at, from
+		h.V6, h.Since6, h.From6, h.Open6 = a, at, from, false
 	}
 	return h
 }
@@ -243,7 +262,7 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 	case Unreachable:
 		wait = jitter(soon(s.rec.Failures), e.random.Float64())
 	case Clock:
-		wait = clockRetry
+		wait = clockWait(s.rec.Failures)
 	default:
 		wait = jitter(slow(s.rec.Failures), e.random.Float64())
 	}
@@ -252,9 +271,9 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 		affected = e.sharing(s.Account)
 	}
 	for _, o := range affected {
-		o.hold = hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6}
+		o.hold = hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6, false}
 		if f.Kind != Unreachable && f.Kind != Clock {
-			o.rec.NotBefore, o.rec.Waiting = e.notBefore(now, o), o.hold.why
+			o.rec.NotBefore, o.rec.Waiting = stamp(e.Stamp(o.hold.until).Add(time.Second-1)), o.hold.why
 			o.rec.Throttled = f.Kind == Throttled
 			e.dirty[o.Name] = true
 		}

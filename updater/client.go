@@ -3,21 +3,18 @@ package updater
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -34,7 +31,9 @@ const (
 // but the host of the request, over verified TLS where the URL says https.
 type Client struct {
 	secrets []string
-	http    func() (*http.Client, error) // made, and certificates read, when first needed
+	dial    dialFunc
+	resolv  []string
+	roots   func() (*x509.CertPool, error) // read when first needed
 }
 
 // ClientConfig says how requests leave.
@@ -46,33 +45,18 @@ type ClientConfig struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// MWAN3 is the directory that mwan3 has while it runs; /var/run/mwan3 if empty.
 	MWAN3 string
+	// Resolv are the files that name the resolvers; the system's if empty.
+	Resolv []string
 }
 
-// NewClient makes a client. Connections are not kept: there are minutes to
-// months between two requests, and an idle connection costs timers.
+// NewClient makes a client.
 func NewClient(c ClientConfig) *Client {
-	return &Client{c.Secrets, sync.OnceValues(func() (*http.Client, error) {
-		roots, err := loadRoots(c.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		dial := c.Dial
-		if dial == nil {
-			dial = (&net.Dialer{Timeout: 15 * time.Second, ControlContext: takeWay(cmp.Or(c.MWAN3, "/var/run/mwan3"))}).DialContext
-		}
-		return &http.Client{
-			Timeout:       requestTimeout,
-			CheckRedirect: sameServer,
-			Transport: &http.Transport{
-				DialContext:            byWay(dial),
-				TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-				TLSHandshakeTimeout:    15 * time.Second,
-				DisableKeepAlives:      true,
-				DisableCompression:     true, // maxBody bounds what arrives, so nothing may unfold
-				MaxResponseHeaderBytes: maxBody,
-			},
-		}, nil
-	})}
+	dial := c.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 15 * time.Second, ControlContext: takeWay(cmp.Or(c.MWAN3, "/var/run/mwan3"))}).DialContext
+	}
+	dial = byWay(dial)
+	return &Client{c.Secrets, dial, c.Resolv, sync.OnceValues(func() (*x509.CertPool, error) { return loadRoots(c.CAFile) })}
 }
 
 // loadRoots returns the authorities to trust; nil stands for the system's,
@@ -100,17 +84,15 @@ type errRedirect struct{ why string }
 
 func (e errRedirect) Error() string { return e.why }
 
-func sameServer(req *http.Request, via []*http.Request) error {
-	first := via[0].URL
+func sameServer(first, next *http.Request) error {
+	from, to := first.URL, next.URL
 	switch {
-	case len(via) > maxRedirects:
-		return errRedirect{"it redirects in a circle"}
-	case req.Method != via[0].Method: // the request would be lost, and the page's 200 taken for its success
+	case next.Method != first.Method: // the request would be lost, and the page's 200 taken for its success
 		return errRedirect{"it redirects to a page, perhaps a login page of the network"}
-	case req.URL.Scheme != first.Scheme && req.URL.Scheme != "https":
+	case to.Scheme != from.Scheme && to.Scheme != "https":
 		return errRedirect{"it redirects to an unencrypted page"}
-	case req.URL.Hostname() != first.Hostname() || req.URL.Scheme == first.Scheme && req.URL.Port() != first.Port():
-		return errRedirect{fmt.Sprintf("it redirects to %q, perhaps a login page of the network", req.URL.Host)}
+	case to.Hostname() != from.Hostname() || to.Scheme == from.Scheme && to.Port() != from.Port():
+		return errRedirect{fmt.Sprintf("it redirects to %q, perhaps a login page of the network", to.Host)}
 	}
 	return nil
 }
@@ -133,62 +115,55 @@ func (a Answer) Hide(secrets ...string) Answer {
 	for _, s := range secrets {
 		a.secrets = append(a.secrets, s, url.QueryEscape(s))
 	}
-	slices.SortStableFunc(a.secrets, func(a, b string) int { return len(b) - len(a) })
+	sort.SliceStable(a.secrets, func(i, j int) bool { return len(a.secrets[i]) > len(a.secrets[j]) })
 	return a
 }
 
 // Do makes a request. An error is always a *Fault, and says nothing of the
 // URL but its host.
 func (c *Client) Do(req *http.Request) (Answer, error) {
-	client, err := c.http()
-	if err != nil {
+	if _, err := c.roots(); err != nil {
 		return Answer{}, &Fault{Kind: Transient, Detail: Excerpt(err.Error()), Next: "correct ca_file"}
 	}
-	var left atomic.Bool // the request has left
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { left.Store(true) }}
-	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
+	defer cancel()
+	left := false
+	resp, err := c.follow(req.WithContext(ctx), func() { left = true })
 	if err != nil {
-		return Answer{}, classify(req, err, left.Load())
+		return Answer{}, classify(req, err, left)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err != nil {
-		return Answer{}, classify(req, err, true)
-	}
-	if len(body) > maxBody {
+	if len(resp.body) > maxBody {
 		return Answer{}, &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s answered with more than %d KiB, which is no answer to an update", req.URL.Host, maxBody>>10)}
 	}
-	wait := retryAfter(resp.Header.Get("Retry-After"))
-	if wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
-		wait = until(time.Parse(time.RFC3339, resp.Header.Get("X-RateLimit-Reset")))
+	now := time.Now()
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil && apart(date, now, 2*time.Second) {
+		now = date // its dates are by its own clock
 	}
-	return Answer{resp.StatusCode, string(body), wait, c.secrets}, nil
+	wait := retryAfter(resp.Header.Get("Retry-After"), now)
+	if at, err := time.Parse(time.RFC3339, resp.Header.Get("X-RateLimit-Reset")); err == nil && wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
+		wait = until(at, now)
+	}
+	return Answer{resp.StatusCode, string(resp.body), wait, c.secrets}, nil
 }
 
 // retryAfter reads RFC 9110, section 10.2.3: seconds or a date.
-func retryAfter(v string) time.Duration {
+func retryAfter(v string, now time.Time) time.Duration {
 	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
 		return min(time.Duration(s)*time.Second, longest)
 	}
-	return until(http.ParseTime(v))
-}
-
-func until(t time.Time, err error) time.Duration {
-	if err != nil {
-		return 0
+	if at, err := http.ParseTime(v); err == nil {
+		return until(at, now)
 	}
-	return min(max(time.Until(t), 0), longest)
+	return 0
 }
 
-// classify turns an error of net/http into a Fault. Such errors print the
-// URL, so only their inner one is quoted.
+func until(at, now time.Time) time.Duration { return min(max(at.Sub(now), 0), longest) }
+
+// classify turns an error of a request into a Fault.
 func classify(req *http.Request, err error, left bool) error {
 	host := req.URL.Host
 	if cause := context.Cause(req.Context()); cause != nil {
 		return cause // the program stopped waiting
-	}
-	if outer, ok := errors.AsType[*url.Error](err); ok {
-		err = outer.Err
 	}
 	var redirect errRedirect
 	var way errWay
@@ -200,8 +175,8 @@ func classify(req *http.Request, err error, left bool) error {
 	switch {
 	case errors.As(err, &redirect):
 		return &Fault{Kind: Transient, Detail: fmt.Sprintf("a redirect of %s was not followed: %s", host, redirect.why), Next: "check server and the network's own login page"}
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && clockIsWrong(time.Now()):
-		return &Fault{Kind: Clock, Detail: fmt.Sprintf("the certificate of %s cannot be judged, since this router's clock is wrong", host)}
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // or not valid yet
+		return &Fault{Kind: Clock, Detail: fmt.Sprintf("the certificate of %s is not valid on %s, which is today by this router's clock, so nothing was sent", host, time.Now().UTC().Format(time.DateOnly))}
 	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &wrongName):
 		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not prove who it is (%s), so nothing was sent", host, Excerpt(err.Error())), Next: "check the clock, ca-bundle and ca_file"}
 	case errors.As(err, &way):
@@ -217,10 +192,6 @@ func classify(req *http.Request, err error, left bool) error {
 	}
 	return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not be reached (%s)", host, Excerpt(err.Error()))}
 }
-
-// clockIsWrong reports a time before this program was written: a router
-// without a battery starts there.
-func clockIsWrong(now time.Time) bool { return now.Year() < 2026 }
 
 // Excerpt makes foreign text fit for a line of log: printable, and short.
 func Excerpt(s string) string {

@@ -255,6 +255,25 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// What is to be waited for is by the server's clock, whatever this one says.
+func TestRetryAfterADateByAnotherClock(t *testing.T) {
+	date := time.Now().AddDate(9, 0, 0)
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", date.UTC().Format(http.TimeFormat))
+		if r.URL.Path == "/reset" {
+			w.Header().Set("X-RateLimit-Reset", date.Truncate(time.Second).Add(time.Hour).Format(time.RFC3339))
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		w.Header().Set("Retry-After", date.Add(time.Hour).UTC().Format(http.TimeFormat))
+	})
+	for _, path := range []string{"/", "/reset"} {
+		if a, fault := get(t, updater.ClientConfig{}, s.URL+path); fault != nil || a.RetryAfter != time.Hour {
+			t.Errorf("%s: %s, %v", path, a.RetryAfter, fault)
+		}
+	}
+}
+
 func TestExcerpt(t *testing.T) {
 	for in, want := range map[string]string{
 		"good 1.2.3.4\r\n":          "good 1.2.3.4",

@@ -17,14 +17,21 @@
 // Where the WAN's own address is not what the world sees, because a NAT lies
 // before it, the engine plans a [Look]: others say how they see this router.
 //
+// Where nobody knows what is published (on the first start, after a lost store,
+// or once a request's outcome stayed unknown), a [Check] comes before the
+// request: the provider says it, or the servers of the name's zone do. What is
+// published already is not sent, and what nobody can say is sent once.
+//
 // What a person types (wandns record and its like) goes to the
 // provider's abilities (ability.go) without the engine, but asks it first
 // ([Reserve]) and tells it of failure ([Heard]), so that both keep one ledger.
 //
 // # The states of a service
 //
-//	             address            answer: good
-//	no-address ---------> sending ----------------> ok
+//	   not known  +---> verifying ------------------+
+//	              |         | not published         | published
+//	     address  |         v        answer: good   v
+//	no-address ---+-----> sending ----------------> ok
 //	     ^                 |  ^  \                   |
 //	     | address gone    |  |   \ answer: stop     | other address
 //	     +-----------------+  |    v                 v
@@ -43,8 +50,13 @@
 //   - A blocked service is silent until its configuration changes or the user
 //     resumes it, over reboots too.
 //   - An address that the provider confirmed for a name is not sent again.
+//   - Nothing is sent about a name whose last request's outcome a crash left
+//     unknown before it was looked up.
 //   - Outside nobody is asked for a service that has a public address, and twice
 //     within ten minutes only if the WAN changed, the answer was none, or the user
 //     wants it.
+//   - What the wall clock says, or is set to, ends no wait and frees no limit. A
+//     wait that was stored ends at the latest as long after the start as was left
+//     of it. Only a clock that is trusted tells how much of it has passed meanwhile.
 //   - The next wake-up lies in the future, and there is none if nothing is due.
 package updater

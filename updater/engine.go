@@ -27,6 +27,7 @@ type Service struct {
 	Enabled  bool
 	// FromSource: the provider publishes the address that a request comes from.
 	FromSource bool
+	Reads      bool   // the provider says what it publishes, so a check is a request to it
 	Account    string // equal for services that share an account
 	Login      string // differs when the account or its credentials do
 	Config     string // differs when anything in the configuration does
@@ -70,7 +71,8 @@ type Plan struct {
 	Save   map[string]persist.Record
 	Jobs   []Job
 	Looks  []Look
-	Cancel []string  // services, and keys of looks, whose request in flight is of no more use
+	Checks []Check
+	Cancel []string  // services, and keys of looks and checks, whose request in flight is of no more use
 	Wake   time.Time // when to step again if nothing else happens; zero for never
 	Permit Permit    // for Reserve
 }
@@ -89,12 +91,17 @@ type Engine struct {
 	services []*service
 	looks    []*look
 	records  map[string]persist.Record // what was stored before this process
-	lastSeen time.Time                 // the latest clock stored
+	saved    time.Time                 // when, by the clock of the records: see Stamp
+	began    time.Time                 // this process
+	passed   time.Duration             // known to lie between the two
+	trusted  bool                      // the wall clock is right
+	aged     bool                      // what is stored looks younger than it is
+	shut     string                    // why nothing may be sent at all
 	state    wan.State
 	seen     bool
 	stopped  bool
-	stepped  time.Time // when the last step was
 	dirty    map[string]bool
+	checks   int // made so far
 	random   *rand.Rand
 	ledger   ledger
 }
@@ -114,6 +121,10 @@ type service struct {
 	unsent bool      // the last request never reached the provider; its intent is open
 	flaps  int
 	hold   hold
+	told   map[string][2]time.Time // by host and wan.Family: when it was confirmed
+
+	check  *Check // in flight
+	passes map[part]pass
 }
 
 // hold is a time before which no request leaves.
@@ -122,6 +133,7 @@ type hold struct {
 	kind   Kind
 	why    string
 	v4, v6 netip.Addr // what was sent, if anything was
+	kept   bool       // from before this process
 }
 
 // ours reports whether the wait is our own caution, not anybody's demand.
@@ -131,19 +143,26 @@ func (h hold) ours() bool { return h.kind == Transient || h.kind == Unconfirmed 
 // end well, whatever has changed since.
 const cautious = time.Minute
 
-// NewEngine makes an engine that goes on from stored records. lastSeen is the
-// latest clock stored with them; seed makes waits differ between routers.
-func NewEngine(records map[string]persist.Record, lastSeen time.Time, seed uint64) *Engine {
-	e := &Engine{records: map[string]persist.Record{}, lastSeen: lastSeen}
+// NewEngine makes an engine that goes on from stored records. saved is the
+// clock of the records when they were stored; no time counts as passed since
+// then before a Clocked says so. seed makes waits differ between routers.
+func NewEngine(records map[string]persist.Record, saved time.Time, seed uint64) *Engine {
+	e := &Engine{records: map[string]persist.Record{}, saved: saved}
 	maps.Copy(e.records, records)
 	e.random = rand.New(rand.NewPCG(seed, 0))
 	return e
 }
 
+// Shut keeps everything from being sent, until the user has acted: why ends
+// with what he can do.
+func (e *Engine) Shut(why string) { e.shut = why }
+
 // Step takes in one event and says what to do.
 func (e *Engine) Step(now time.Time, ev Event) Plan {
 	e.dirty = map[string]bool{}
-	e.retime(now)
+	if e.began.IsZero() {
+		e.begin(now)
+	}
 	var permit Permit
 	switch ev := ev.(type) {
 	case Configure:
@@ -154,6 +173,8 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 		e.done(now, ev)
 	case Looked:
 		e.looked(now, ev)
+	case Checked:
+		e.checked(now, ev)
 	case Poke:
 		e.poke(now, ev.Services)
 	case Resume:
@@ -162,6 +183,8 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 		permit = e.reserve(now, ev)
 	case Heard:
 		e.heard(now, ev)
+	case Clocked:
+		e.clocked(ev)
 	case Stop:
 		e.stopped = true
 	case Tick:
@@ -172,9 +195,10 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 }
 
 func (e *Engine) configure(now time.Time, services []Service) {
-	old := e.services
-	if e.ledger.last == nil {
-		e.ledger.load(e.records, e.lastSeen, now)
+	old, first := e.services, e.ledger.last == nil
+	if first {
+		e.ledger.load(e.records, e.saved, e.began)
+		e.recall()
 	}
 	for _, s := range old {
 		e.records[s.Name] = s.rec
@@ -185,11 +209,14 @@ func (e *Engine) configure(now time.Time, services []Service) {
 		if i := slices.IndexFunc(old, func(s *service) bool { return s.Name == c.Name }); i >= 0 {
 			s = old[i]
 		} else if s.rec.Account == c.Account {
-			s.waitFor(s.rec, e.lastSeen, now)
+			e.wait(now, s, s.rec, first)
 		}
 		e.adopt(s, c)
-		e.inherit(now, s)
+		e.inherit(now, s, first)
 		e.services = append(e.services, s)
+	}
+	if first && e.passed > 0 {
+		e.age(e.passed)
 	}
 	e.choose()
 	e.forgetLooks()
@@ -197,14 +224,14 @@ func (e *Engine) configure(now time.Time, services []Service) {
 
 // inherit takes over what is known of the account by other names of the
 // service, which may be gone: waits, blocks, and what hosts were told.
-func (e *Engine) inherit(now time.Time, s *service) {
+func (e *Engine) inherit(now time.Time, s *service, first bool) {
 	for _, name := range slices.Sorted(maps.Keys(e.records)) {
 		r := e.records[name]
 		if name == s.Name || r.Account != s.Account {
 			continue
 		}
 		if r.Throttled {
-			s.waitFor(r, e.lastSeen, now)
+			e.wait(now, s, r, first)
 		}
 		if e.records[s.Name].Account != s.Account && r.Blocked != "" && r.Login == s.Login {
 			s.rec.Blocked = r.Blocked
@@ -220,10 +247,10 @@ func (e *Engine) inherit(now time.Time, s *service) {
 	}
 }
 
-// waitFor keeps the wait of a stored record, if it is the longer one.
-func (s *service) waitFor(r persist.Record, lastSeen, now time.Time) {
-	if until := allowed(r.NotBefore, lastSeen, now); until.After(s.hold.until) {
-		s.hold = hold{until: until, kind: Transient, why: r.Waiting}
+// wait keeps the wait of a stored record, if it is the longer one.
+func (e *Engine) wait(now time.Time, s *service, r persist.Record, kept bool) {
+	if left := min(r.NotBefore.Sub(e.Stamp(now)), longest); left > 0 && now.Add(left).After(s.hold.until) {
+		s.hold = hold{until: now.Add(left), kind: Transient, why: r.Waiting, kept: kept}
 		if r.Throttled {
 			s.hold.kind = Throttled
 		}
@@ -237,7 +264,7 @@ func (e *Engine) adopt(s *service, c Service) {
 	switch {
 	case s.rec.Account != c.Account:
 		s.rec = persist.Record{Account: c.Account, Login: c.Login, Config: c.Config}
-		s.hold, s.flaps = hold{}, 0
+		s.hold, s.flaps, s.told, s.passes = hold{}, 0, nil, nil
 		e.dirty[s.Name] = stored
 	case s.rec.Config != c.Config:
 		s.rec.Config, s.rec.Login = c.Config, c.Login

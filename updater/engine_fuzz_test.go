@@ -21,7 +21,11 @@ func FuzzStep(f *testing.F) {
 	f.Add([]byte("\x00\x10\x21\x32\x43\x54\x65\x76\x87"))
 	f.Add([]byte("\x01\x20\x01\x21\x02\x22\x01\x23\x03\x24\x01\x25\x03"))
 	f.Add([]byte("\x18\x94\xa1\x95\x14\x18\x95\x90\x00\x50\xa1\x95"))
+	f.Add([]byte("\x11\x80\x11\x12\xa0\xa3\x20\x80\x12\xa1\xa2\x20\x2f\x11\xa3"))
 	f.Add([]byte("\x01\x30\xff\xff\x01\x26\xf8\x01\x28\x01\x27\x01"))
+	// Time that becomes known only after requests of the new process.
+	f.Add([]byte("\x11\x2a\xa6\x8d\x13\x26\x26\x26\xb3\xa1\xa1"))
+	f.Add([]byte("\x11\x2a\x2a\x2a\x2a\xa6\x12\x2a\x2a\x2a\x2a\x8c\x11\x2a\x2a\x2a\x2a\xa6\x12\x2a\x2a\x2a\x2a\xb3\xa6\x11\x2a\x2a\xbf\xa6\x12\x2a\x2a"))
 	f.Fuzz(func(t *testing.T, events []byte) {
 		w := newFuzzWorld(t)
 		for _, b := range events[:min(len(events), 200)] {
@@ -33,9 +37,15 @@ func FuzzStep(f *testing.F) {
 type fuzzWorld struct {
 	t        *testing.T
 	e        *Engine
-	now      time.Time
+	now      time.Time     // in truth
+	wrong    time.Duration // how far the engine's clock is from that
+	stored   time.Time     // when something was, in truth
+	record   time.Time     // and by the clock of the records
+	past     time.Duration // between the last save before this process and its start
 	services []Service
 	flights  []Job
+	checks   []Check       // in flight
+	open     map[part]bool // by a crash, and not looked up since
 	saved    map[string]persist.Record
 	floor    map[string]time.Time // by service: no request before
 	blocked  map[string]bool      // by service
@@ -104,7 +114,7 @@ func newFuzzWorld(t *testing.T) *fuzzWorld {
 	c.Limits = Limits{PerHour: 6, PerDay: 3, HostsPerRequest: 1, OneFamily: true}
 	c.Provider = "limited"
 	c.Hosts = append(c.Hosts, "f.example.com")
-	w := &fuzzWorld{t: t, now: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}, prior: map[string]time.Time{}}
+	w := &fuzzWorld{t: t, now: start, stored: start, record: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, open: map[part]bool{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}, prior: map[string]time.Time{}}
 	w.e = NewEngine(nil, time.Time{}, 7)
 	w.step(Configure{w.services})
 	return w
@@ -149,32 +159,47 @@ func (w *fuzzWorld) play(b byte) {
 		s.Config = fmt.Sprint(s.Config, n)
 		w.blocked[s.Name] = false
 		w.step(Configure{w.services})
-	case 8: // a reboot, perhaps with the clock lost
-		lastSeen := w.now
-		if lost := start.AddDate(-3, 0, n); n&1 != 0 && lost.Before(w.now) {
-			w.now = lost
-			for name, at := range w.floor {
-				w.floor[name] = w.now.Add(max(at.Sub(lastSeen)-time.Second, 0))
-			}
-			for _, list := range append(slices.Collect(maps.Values(w.changed)), w.sent) {
-				for i, t := range list {
-					list[i] = w.now.Add(-lastSeen.Sub(t))
-				}
-			}
-		}
-		for _, j := range w.flights {
-			w.count(j)
-		}
-		w.flights, w.last, w.looks, w.state = nil, map[string]time.Time{}, map[string]*fuzzLook{}, wan.State{}
-		w.e = NewEngine(w.saved, lastSeen, 8)
-		w.step(Configure{w.services})
+	case 8:
+		w.reboot(n)
 	case 9:
 		w.lookBack(n)
+	case 10:
+		w.find(n)
+	case 11: // the clock is set, and perhaps right
+		w.step(Clocked{Set: true, Trusted: n&1 == 0, Passed: w.passed(n & 3)})
 	default:
 		w.now = w.now.Add(time.Duration(n) * 10 * time.Minute)
 		w.step(Tick{})
 	}
 }
+
+// reboot takes its time, and the clock comes back behind, ahead or right.
+func (w *fuzzWorld) reboot(n int) {
+	for _, j := range w.flights {
+		w.count(j)
+	}
+	left := map[string]time.Duration{} // by account: the longest wait
+	for _, r := range w.saved {
+		left[r.Account] = max(left[r.Account], min(r.NotBefore.Sub(w.record), longest))
+	}
+	w.now = w.now.Add(time.Duration(n>>2) * 17 * time.Minute)
+	w.wrong = []time.Duration{0, -3 * 365 * aDay, 20 * 365 * aDay, aDay}[n&3]
+	w.past = w.now.Sub(w.stored)
+	w.crash()
+	w.flights, w.last, w.looks, w.state = nil, map[string]time.Time{}, map[string]*fuzzLook{}, wan.State{}
+	w.e = NewEngine(w.saved, w.record, 8)
+	w.step(Configure{w.services})
+	w.step(Clocked{Passed: w.passed(n & 3)})
+	w.now = w.now.Add(1)
+	for _, s := range w.e.services {
+		if wait := s.hold.until.Sub(w.now.Add(w.wrong)); wait > left[s.Account] {
+			w.t.Fatalf("after a start %s waits for %s, of which %s were left", s.Name, wait, left[s.Account])
+		}
+	}
+}
+
+// passed is what can be known of the time between the last save and the start.
+func (w *fuzzWorld) passed(n int) time.Duration { return w.past * time.Duration(n) / 3 }
 
 // lookBack answers the look that left first.
 func (w *fuzzWorld) lookBack(n int) {
@@ -215,8 +240,12 @@ func (w *fuzzWorld) answer(n int) {
 		d.Results[0].V4 = netip.MustParseAddr(fmt.Sprintf("84.0.2.%d", n))
 	}
 	kind := Kind(n % 11)
-	if kind == 0 || kind == 10 || kind == Unconfirmed {
+	if kind == 0 || kind == 10 || kind == Unconfirmed || n == 15 {
 		w.count(j)
+	}
+	if n == 15 {
+		w.step(Done{Job: j, Err: context.Canceled})
+		return
 	}
 	if kind >= Unreachable && kind <= Clock {
 		fault := &Fault{Kind: kind, Detail: "fault", RetryAfter: time.Duration(n) * 10 * time.Minute}
@@ -251,13 +280,19 @@ func (w *fuzzWorld) answer(n int) {
 }
 
 func (w *fuzzWorld) step(ev Event) {
-	t := w.t
-	plan := w.e.Step(w.now, ev)
-	maps.Copy(w.saved, plan.Save)
-	if !plan.Wake.IsZero() && !plan.Wake.After(w.now) {
-		t.Fatalf("%T: wake-up %v is not after %v", ev, plan.Wake, w.now)
+	t, now := w.t, w.now.Add(w.wrong)
+	plan := w.e.Step(now, ev)
+	if len(plan.Save) > 0 {
+		maps.Copy(w.saved, plan.Save)
+		w.stored, w.record = w.now, w.e.Stamp(now).Truncate(time.Second)
+	}
+	if wait := plan.Wake.Sub(now); !plan.Wake.IsZero() && (wait <= 0 || wait > longest*5/4+margin) {
+		t.Fatalf("%T: wake-up after %s", ev, wait)
 	}
 	for _, name := range plan.Cancel {
+		if slices.ContainsFunc(w.checks, func(c Check) bool { return c.Key == name }) {
+			continue
+		}
 		if l := w.looks[name]; !slices.ContainsFunc(w.flights, func(j Job) bool { return j.Service == name }) && (l == nil || !l.flight) {
 			t.Fatalf("%T: %s has nothing to cancel", ev, name)
 		}
@@ -271,6 +306,7 @@ func (w *fuzzWorld) step(ev Event) {
 		}
 		w.looks[l.Key] = &fuzzLook{at: w.now, flight: true, again: again}
 	}
+	w.checking(ev, plan)
 	for _, j := range plan.Jobs {
 		if len(j.Request.Hosts) == 0 || !j.Request.V4.IsValid() && !j.Request.V6.IsValid() {
 			t.Fatalf("%T: empty request %+v", ev, j)
@@ -300,7 +336,8 @@ func (w *fuzzWorld) step(ev Event) {
 			if f := j.Request.From; f != "" {
 				told = f == stoodAt(known, j.Request.family())
 			}
-			if told {
+			rec := w.e.services[slices.IndexFunc(w.e.services, func(s *service) bool { return s.Name == j.Service })].rec.Hosts[h]
+			if open := rec.Open4 || rec.Open6; told && !open {
 				t.Fatalf("%T: %s is told again what it has: %+v", ev, h, j)
 			}
 			if known.Refused != "" {
@@ -309,7 +346,7 @@ func (w *fuzzWorld) step(ev Event) {
 		}
 		w.flights = append(w.flights, j)
 	}
-	for _, s := range w.e.Status(w.now).Services {
+	for _, s := range w.e.Status(now).Services {
 		if s.State != OK && s.State != Disabled && s.Reason == "" {
 			t.Fatalf("%T: %s is %s without a reason", ev, s.Name, s.State)
 		}

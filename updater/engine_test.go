@@ -47,6 +47,8 @@ type script struct {
 	now   time.Time
 	plan  Plan
 	saved map[string]persist.Record
+	clock time.Time // of the records, at the last save
+	looks bool      // checks are answered by the test; otherwise nothing is found out
 }
 
 func begin(t *testing.T, services ...Service) *script {
@@ -59,11 +61,29 @@ func begin(t *testing.T, services ...Service) *script {
 func (s *script) step(ev Event) {
 	s.t.Helper()
 	s.plan = s.e.Step(s.now, ev)
-	maps.Copy(s.saved, s.plan.Save)
+	s.save(s.plan)
+	for !s.looks && len(s.plan.Checks) > 0 {
+		var next Plan
+		for _, c := range s.plan.Checks {
+			next = s.e.Step(s.now, Checked{Key: c.Key})
+			s.save(next)
+			next.Jobs = append(s.plan.Jobs, next.Jobs...)
+			next.Looks = append(s.plan.Looks, next.Looks...)
+			s.plan.Jobs, s.plan.Looks = next.Jobs, next.Looks
+		}
+		s.plan = next
+	}
 	for _, j := range s.plan.Jobs {
 		if i := s.saved[j.Service].Intent; i == nil || !slices.Equal(i.Hosts, j.Request.Hosts) || i.V4 != j.Request.V4 || i.V6 != j.Request.V6 {
 			s.t.Fatalf("a request leaves without its intent being stored: %+v", j)
 		}
+	}
+}
+
+func (s *script) save(p Plan) {
+	if len(p.Save) > 0 {
+		maps.Copy(s.saved, p.Save)
+		s.clock = s.e.Stamp(s.now)
 	}
 }
 
@@ -124,7 +144,7 @@ func (s *script) is(state State, next time.Duration) {
 	if st.State != state || st.Next != want {
 		s.t.Errorf("state = %s (%s), next %q; want %s, next %q", st.State, st.Reason, st.Next, state, want)
 	}
-	if (state == OK || state == Sending) != s.plan.Wake.IsZero() && state != NeedsUser && state != NoAddress && state != Disabled {
+	if (state == OK || state == Sending || state == Verifying) != s.plan.Wake.IsZero() && state != NeedsUser && state != NoAddress && state != Disabled {
 		s.t.Errorf("%s, but wake = %v", state, s.plan.Wake)
 	}
 }
@@ -384,30 +404,32 @@ func TestRestartRemembers(t *testing.T) {
 	s.after(time.Second, failed(s.job(), Throttled))
 	stored := s.now
 
-	restart := func(now time.Time) {
+	restart := func(now time.Time, passed time.Duration) {
 		s.e = NewEngine(s.saved, stored, 2)
 		s.now = now
 		s.step(Configure{[]Service{home()}})
+		s.step(Clocked{Passed: passed})
 		s.step(Seen{WANWith("84.0.0.3")})
 	}
-	restart(stored.Add(10 * time.Minute))
+	restart(stored.Add(10*time.Minute), 10*time.Minute)
 	s.silent()
 	s.is(Waiting, 20*time.Minute)
 
-	restart(start.AddDate(-8, 0, 0)) // no clock at boot
-	s.silent()
-	if wait := s.plan.Wake.Sub(s.now); wait < 30*time.Minute || wait > 30*time.Minute+time.Second {
-		t.Errorf("with a clock behind, wait = %s, want 30 minutes", wait)
+	for _, now := range []time.Time{start.AddDate(-8, 0, 0), start.AddDate(8, 0, 0)} { // the clock at boot is wrong
+		restart(now, 0)
+		s.silent()
+		if wait := s.plan.Wake.Sub(s.now); wait < 30*time.Minute || wait > 30*time.Minute+time.Second {
+			t.Errorf("begun on %s, wait = %s, want 30 minutes", now, wait)
+		}
 	}
 
-	restart(stored.Add(30*time.Minute + time.Second))
+	restart(stored.Add(30*time.Minute+time.Second), 30*time.Minute+time.Second)
 	s.sends("home.example.com 84.0.0.3")
 
 	s.e = NewEngine(s.saved, stored, 2)
 	s.step(Configure{[]Service{home()}})
 	s.step(Seen{WANWith("84.0.0.2")})
-	s.silent()
-	s.is(OK, 0)
+	s.sends("home.example.com 84.0.0.2") // the other one may be published
 }
 
 func TestOtherAccountIsToldEverythingAgain(t *testing.T) {

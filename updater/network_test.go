@@ -248,7 +248,7 @@ func TestCertificateThatIsOver(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	_, fault := get(t, updater.ClientConfig{CAFile: authority(t, s)}, s.URL)
-	if fault == nil || fault.Kind != updater.Unreachable || !strings.Contains(fault.Detail, "expired") || !strings.Contains(fault.Detail, "nothing was sent") {
+	if fault == nil || fault.Kind != updater.Clock || !strings.Contains(fault.Detail, "is not valid on") || !strings.Contains(fault.Detail, "nothing was sent") {
 		t.Errorf("fault = %v", fault)
 	}
 }
@@ -292,7 +292,7 @@ type journalWith struct {
 	saves int
 }
 
-func (j *journalWith) Save(now time.Time, records map[string]persist.Record) error {
+func (j *journalWith) Save(now persist.Moment, records map[string]persist.Record) error {
 	j.saves++
 	return j.Store.Save(now, records)
 }

@@ -233,6 +233,9 @@ func (e *Engine) looked(now time.Time, ev Looked) {
 	if l.void {
 		return
 	}
+	if fault, ok := ev.Err.(*Fault); ok { //nolint:errorlint // as in Done
+		ev.Err = e.judged(fault)
+	}
 	l.take(now, ev, e.random)
 	e.choose()
 }
@@ -255,7 +258,7 @@ func (l *look) take(now time.Time, ev Looked, random *rand.Rand) {
 	case Unreachable:
 		l.next = now.Add(jitter(soon(l.failures), random.Float64()))
 	case Clock:
-		l.next = now.Add(clockRetry)
+		l.next = now.Add(clockWait(l.failures))
 	default:
 		l.next = now.Add(jitter(min(slow(l.failures), time.Hour), random.Float64()))
 	}
@@ -270,7 +273,7 @@ func (s *service) looksFor(l *look) bool {
 // look starts the looks that are due and gives up those of no more use.
 func (p *Plan) look(e *Engine, now time.Time) {
 	for _, l := range e.looks {
-		i := slices.IndexFunc(e.services, func(s *service) bool { return s.looksFor(l) })
+		i := slices.IndexFunc(e.services, func(s *service) bool { return e.shut == "" && s.looksFor(l) })
 		switch at := l.earliest(); {
 		case l.flight && (l.void || i < 0 || e.stopped):
 			p.Cancel = append(p.Cancel, l.Key)

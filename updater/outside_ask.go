@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 	"unicode"
@@ -71,7 +72,8 @@ func (c *Client) Ask(ctx context.Context, l Look) (netip.Addr, error) {
 			}
 		}
 	}
-	said := slices.SortedFunc(maps.Keys(votes), netip.Addr.Compare)
+	said := slices.Collect(maps.Keys(votes))
+	sort.SliceStable(said, func(i, j int) bool { return said[i].Less(said[j]) })
 	switch len(said) {
 	case 0:
 		return netip.Addr{}, worst

@@ -2,6 +2,7 @@ package updater_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -44,6 +45,9 @@ func newStreet(t *testing.T, says ...string) *street {
 
 func (s *street) client() *updater.Client {
 	return updater.NewClient(updater.ClientConfig{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if network == "udp" {
+			return nil, errors.New("network is unreachable")
+		}
 		if network != "tcp"+s.family {
 			s.t.Errorf("%s by %s, want family %s", address, network, s.family)
 		}

@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -17,6 +18,9 @@ func (e *Engine) plan(now time.Time) Plan {
 		if !ok || e.stopped || e.busy(s.Account) {
 			continue
 		}
+		if p.verify(e, s, req, now) {
+			continue
+		}
 		if at := e.earliest(s, req); at.After(now) {
 			p.wake(at)
 			continue
@@ -28,10 +32,13 @@ func (e *Engine) plan(now time.Time) Plan {
 		s.prior = e.ledger.last[s.Account]
 		e.ledger.sent(s, req.Hosts, 1, now)
 		e.ledger.last[s.Account] = now
-		if s.start(now, req) {
+		if s.start(now, stamp(e.Stamp(now)), req) {
 			e.dirty[s.Name] = true
 		}
 		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, s.Login, req})
+	}
+	if e.aged && slices.Contains(slices.Collect(maps.Values(e.dirty)), true) {
+		e.restamp()
 	}
 	for name, r := range e.records {
 		if e.dirty[name] {
@@ -40,15 +47,15 @@ func (e *Engine) plan(now time.Time) Plan {
 	}
 	for _, s := range e.services {
 		if e.dirty[s.Name] {
-			e.ledger.store(s, now, e.clock(now))
+			e.ledger.store(s, now, e.Stamp)
 			p.Save[s.Name] = s.rec
 		}
 		if s.outdated() {
 			p.Cancel = append(p.Cancel, s.Name)
 		}
-	}
-	if len(p.Save) > 0 {
-		e.lastSeen = e.clock(now)
+		if s.check != nil && e.stopped {
+			p.Cancel = append(p.Cancel, s.check.Key)
+		}
 	}
 	p.look(e, now)
 	return p
@@ -73,7 +80,9 @@ func (s *service) outdated() bool {
 }
 
 func (e *Engine) busy(account string) bool {
-	return slices.ContainsFunc(e.services, func(s *service) bool { return s.flight != nil && s.Account == account })
+	return slices.ContainsFunc(e.services, func(s *service) bool {
+		return s.Account == account && (s.flight != nil || s.check != nil && s.Reads)
+	})
 }
 
 // need is what a name is yet to be told.
@@ -88,7 +97,7 @@ type need struct {
 // all names that need the same families, beginning with one that may be
 // changed first.
 func (e *Engine) due(s *service) (Request, bool) {
-	if !s.Enabled || s.rec.Blocked != "" || s.flight != nil {
+	if e.shut != "" || !s.Enabled || s.rec.Blocked != "" || s.flight != nil {
 		return Request{}, false
 	}
 	var needs []need
@@ -119,7 +128,7 @@ func (s *service) needs(host string) need {
 	}
 	n.v4, n.v6 = s.lacks(h, wan.IPv4), s.lacks(h, wan.IPv6)
 	switch both := n.v4.IsValid() && n.v6.IsValid(); {
-	case both && s.Limits.OneFamily && h.Since4.After(h.Since6):
+	case both && s.Limits.OneFamily && s.told[host][wan.IPv4].After(s.told[host][wan.IPv6]):
 		n.v4 = netip.Addr{}
 	case both && (s.Limits.OneFamily || s.from[wan.IPv4] != ""): // a connection has one address
 		n.v6 = netip.Addr{}
@@ -136,15 +145,21 @@ func (s *service) needs(host string) need {
 func (s *service) lacks(h persist.Host, f wan.Family) netip.Addr {
 	has, _ := published(h, f)
 	wanted, from := s.choice[f].Addr, s.from[f]
-	if from == "" && wanted == has || from != "" && from == stoodAt(h, f) {
+	if !isOpen(h, f) && (from == "" && wanted == has || from != "" && from == stoodAt(h, f)) {
 		return netip.Addr{}
 	}
 	return wanted
 }
 
-// earliest is when a request may leave: not before the hold, not before the
-// provider's floor, and after a growing pause while the address flaps.
+// earliest is when a request may leave: not before the service is ready, and
+// not before the provider's limits allow it.
 func (e *Engine) earliest(s *service, req Request) time.Time {
+	return later(s.ready(req), e.allowance(s, req.Hosts))
+}
+
+// ready is when a service has waited long enough: not before the hold ends,
+// and after a growing pause while the address flaps.
+func (s *service) ready(req Request) time.Time {
 	at := s.hold.until
 	another := req.V4 != s.hold.v4 || req.V6 != s.hold.v6
 	if s.hold.ours() && another && !s.last.IsZero() {
@@ -156,7 +171,7 @@ func (e *Engine) earliest(s *service, req Request) time.Time {
 	if !s.last.IsZero() && s.rec.Failures > 0 {
 		at = later(at, s.last.Add(soon(1))) // a WAN that comes and goes is no reason to hurry
 	}
-	return later(at, e.allowance(s, req.Hosts))
+	return at
 }
 
 // allowance is when the provider's limits let a request leave that changes
@@ -173,9 +188,8 @@ func (e *Engine) allowance(s *service, hosts []string) time.Time {
 // a short time ago.
 func (s *service) replaces(req Request) bool {
 	for _, name := range req.Hosts {
-		h := s.rec.Hosts[name]
-		if req.V4.IsValid() && h.V4.IsValid() && s.last.Sub(h.Since4) < calm(s.flaps) ||
-			req.V6.IsValid() && h.V6.IsValid() && s.last.Sub(h.Since6) < calm(s.flaps) {
+		told, calm := s.told[name], calm(s.flaps)
+		if req.V4.IsValid() && s.last.Sub(told[wan.IPv4]) < calm || req.V6.IsValid() && s.last.Sub(told[wan.IPv6]) < calm {
 			return true
 		}
 	}
@@ -184,7 +198,7 @@ func (s *service) replaces(req Request) bool {
 
 // start notes that a request is about to leave, and reports whether that has
 // to be stored: an attempt that never reached the provider left its intent.
-func (s *service) start(now time.Time, req Request) (store bool) {
+func (s *service) start(now, at time.Time, req Request) (store bool) {
 	switch {
 	case now.Sub(s.last) >= calm(s.flaps):
 		s.flaps = 1
@@ -198,7 +212,7 @@ func (s *service) start(now time.Time, req Request) (store bool) {
 	counted := s.Limits.counted() && !s.unsent
 	s.unsent = false
 	if i := s.rec.Intent; counted || i == nil || !slices.Equal(i.Hosts, req.Hosts) || i.V4 != req.V4 || i.V6 != req.V6 {
-		s.rec.Intent = &persist.Intent{At: stamp(now), Hosts: req.Hosts, V4: req.V4, V6: req.V6}
+		s.rec.Intent = &persist.Intent{At: at, Hosts: req.Hosts, V4: req.V4, V6: req.V6}
 		store = true
 	}
 	if day := now.UTC().Format(time.DateOnly); s.rec.Day != day {

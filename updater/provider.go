@@ -108,6 +108,8 @@ type Spec struct {
 	// DNSName, if set, returns the DNS name of a host that may be called by
 	// less than that in the configuration.
 	DNSName func(host string) string
+	// NotInDNS, if set, tells names of the provider's own that stand for others.
+	NotInDNS func(host string) bool
 	// CheckValues, if set, explains what is wrong with the fields together
 	// and with the names under them: the key to blame and why, or "".
 	CheckValues func(values map[string]string, hosts []string) (key, why string)

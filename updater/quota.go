@@ -2,6 +2,7 @@ package updater
 
 import (
 	"slices"
+	"sort"
 	"time"
 
 	"wandns/persist"
@@ -22,49 +23,59 @@ const (
 )
 
 // load takes in what was stored before this process.
-func (l *ledger) load(records map[string]persist.Record, lastSeen, now time.Time) {
+func (l *ledger) load(records map[string]persist.Record, saved, began time.Time) {
 	l.requests, l.changes, l.last = map[[2]string]window{}, map[[2]string]window{}, map[string]time.Time{}
 	for name, r := range records {
-		l.requests[[2]string{r.Provider, name}] = windowOf(r.Requests, lastSeen, now)
+		l.requests[[2]string{r.Provider, name}] = windowOf(r.Requests, saved, began)
 		for host, h := range r.Hosts {
 			key := [2]string{r.Account, host}
-			if w := windowOf(h.Changes, lastSeen, now); len(w) > len(l.changes[key]) {
+			if w := windowOf(h.Changes, saved, began); len(w) > len(l.changes[key]) {
 				l.changes[key] = w
 			}
 		}
-		if r.Intent != nil { // its outcome is not known, so it counts as made now
-			if r.Provider != "" {
-				key := [2]string{r.Provider, name}
-				l.requests[key] = append(l.requests[key], now)
-			}
-			for _, host := range r.Intent.Hosts {
-				key := [2]string{r.Account, host}
-				l.changes[key] = append(l.changes[key], now)
-			}
-			l.last[r.Account] = now
-		}
 		if !r.Last.IsZero() {
-			// The clock of the records has whole seconds.
-			l.last[r.Account] = later(l.last[r.Account], windowOf([]int64{r.Last.Unix()}, lastSeen, now)[0].Add(time.Second))
+			l.last[r.Account] = later(l.last[r.Account], windowOf([]int64{r.Last.Unix()}, saved, began)[0])
 		}
+	}
+	// The outcome of an intent is not known, nor when its request left: it
+	// counts as made now.
+	now := began.Add(1) // after all that was stored
+	for name, r := range records {
+		if r.Intent == nil {
+			continue
+		}
+		stored := windowOf([]int64{r.Intent.At.Unix()}, saved, began)[0]
+		move := func(w window) window {
+			if i := slices.IndexFunc(w, stored.Equal); i >= 0 {
+				w = slices.Delete(w, i, i+1)
+			}
+			return append(w, now)
+		}
+		if key := [2]string{r.Provider, name}; r.Provider != "" {
+			l.requests[key] = move(l.requests[key])
+		}
+		for _, host := range r.Intent.Hosts {
+			key := [2]string{r.Account, host}
+			l.changes[key] = move(l.changes[key])
+		}
+		l.last[r.Account] = now
 	}
 }
 
-// store puts into a service's record what must outlive the process, in the
-// journal's time.
-func (l *ledger) store(s *service, now, clock time.Time) {
+// store puts into a service's record what must outlive the process.
+func (l *ledger) store(s *service, now time.Time, stamp func(time.Time) time.Time) {
 	if s.Limits.PerHour > 0 {
-		s.rec.Provider, s.rec.Requests = s.Provider, l.requests[[2]string{s.Provider, s.Name}].within(anHour, now).stamps(now, clock)
+		s.rec.Provider, s.rec.Requests = s.Provider, l.requests[[2]string{s.Provider, s.Name}].within(anHour, now).stamps(stamp)
 	}
 	if last := l.last[s.Account]; s.Limits.Floor > 0 && !last.IsZero() {
-		s.rec.Last = stamp(clock.Add(-now.Sub(last)).Add(time.Second - 1))
+		s.rec.Last = stamp(last).Add(time.Second - 1).Truncate(time.Second)
 	}
 	if s.Limits.PerDay > 0 {
 		hosts := s.ownHosts()
 		for key, w := range l.changes {
 			if key[0] == s.Account {
 				h := hosts[key[1]]
-				h.Changes = w.within(aDay, now).stamps(now, clock)
+				h.Changes = w.within(aDay, now).stamps(stamp)
 				hosts[key[1]] = h
 			}
 		}
@@ -137,7 +148,7 @@ func (l *ledger) hourFree(s *service) time.Time {
 			all = append(all, w...)
 		}
 	}
-	slices.SortFunc(all, time.Time.Compare)
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Before(all[j]) })
 	return all.free(s.Limits.PerHour, 1, anHour)
 }
 
@@ -171,51 +182,59 @@ func (w window) within(d time.Duration, now time.Time) window {
 	return slices.DeleteFunc(slices.Clone(w), func(t time.Time) bool { return now.Sub(t) > d+margin })
 }
 
-// stamps translates times of this process to those of the journal: the process
-// measures monotonically, whatever was done to the clock.
-func (w window) stamps(now, clock time.Time) []int64 {
+// stamps translates times of this process for the journal.
+func (w window) stamps(stamp func(time.Time) time.Time) []int64 {
 	var list []int64
 	for _, t := range w {
-		list = append(list, clock.Add(-now.Sub(t)).Unix())
+		list = append(list, stamp(t).Unix())
 	}
 	return list
 }
 
-// clock is the journal's time. It stands still while the clock is behind what
-// was stored: one without a battery, or one that was set back.
-func (e *Engine) clock(now time.Time) time.Time { return later(e.lastSeen, now.Round(0)) }
-
-// notBefore is the end of a service's wait in the journal's time.
-func (e *Engine) notBefore(now time.Time, s *service) time.Time {
-	return stamp(e.clock(now).Add(s.hold.until.Sub(now) + time.Second - 1))
-}
-
-// retime has everything stored anew if the clock was set since the last step:
-// what is stored was told by the one before.
-func (e *Engine) retime(now time.Time) {
-	last := e.stepped
-	e.stepped = now
-	if set := now.Round(0).Sub(last.Round(0)) - now.Sub(last); last.IsZero() || set.Abs() < 2*time.Second {
-		return
-	}
-	for _, s := range e.services {
-		if !s.rec.NotBefore.IsZero() && s.hold.until.After(now) {
-			s.rec.NotBefore = e.notBefore(now, s)
-			e.dirty[s.Name] = true
-		}
-		if s.Limits.counted() && s.rec.Account != "" {
-			e.dirty[s.Name] = true
-		}
-	}
-}
-
-// windowOf translates stored stamps into times of this process. What passed
-// while the clock went backwards is not counted.
-func windowOf(stamps []int64, lastSeen, now time.Time) window {
+// windowOf translates stored stamps into times of this process, as if it had
+// begun when they were saved.
+func windowOf(stamps []int64, saved, began time.Time) window {
 	var w window
 	for _, s := range stamps {
-		age := max(lastSeen.Sub(time.Unix(s, 0)), 0) + max(now.Sub(lastSeen), 0)
-		w = append(w, now.Add(-age))
+		w = append(w, began.Add(-max(saved.Sub(time.Unix(s, 0)), 0)))
 	}
 	return w
+}
+
+// age lets what happened before this process began be older by d.
+func (l *ledger) age(began time.Time, d time.Duration) {
+	older := func(t time.Time) time.Time {
+		if t.After(began) {
+			return t
+		}
+		return t.Add(-d)
+	}
+	for _, m := range []map[[2]string]window{l.requests, l.changes} {
+		for _, w := range m {
+			for i, t := range w {
+				w[i] = older(t)
+			}
+		}
+	}
+	for account, t := range l.last {
+		l.last[account] = older(t)
+	}
+}
+
+// kept reports whether a service's limits count anything from before this
+// process began.
+func (l *ledger) kept(s *service, began time.Time) bool {
+	old := func(t time.Time) bool { return !t.After(began) }
+	for key, w := range l.requests {
+		if key[0] == s.Provider && slices.ContainsFunc(w, old) {
+			return true
+		}
+	}
+	for key, w := range l.changes {
+		if key[0] == s.Account && slices.ContainsFunc(w, old) {
+			return true
+		}
+	}
+	last := l.last[s.Account]
+	return !last.IsZero() && old(last)
 }

@@ -25,6 +25,9 @@ func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
 	if s == nil {
 		return Permit{Why: "there is no service " + ev.Service}
 	}
+	if e.shut != "" {
+		return Permit{Why: e.shut}
+	}
 	for _, name := range ev.Hosts {
 		if at := e.ledger.hostFree(s, name, ev.Changes); at.After(now) {
 			return Permit{shown(now, at), s.spentWords(name)}

@@ -19,7 +19,7 @@ import (
 // Journal keeps records durably; package persist has one.
 type Journal interface {
 	// Save returns when the records will survive a power cut, or why not.
-	Save(now time.Time, records map[string]persist.Record) error
+	Save(now persist.Moment, records map[string]persist.Record) error
 	// Trouble says what is wrong with the journal since it was opened.
 	Trouble() error
 }
@@ -28,8 +28,10 @@ type Journal interface {
 type Account struct {
 	Service
 	Provider Provider
-	Client   *Client  // for looks
+	Client   *Client  // for looks and checks
 	Secrets  []string // never to be shown, whoever says them
+	// NotInDNS tells names that are the provider's own; nil if none is.
+	NotInDNS func(host string) bool
 }
 
 // Command asks the running daemon for something.
@@ -69,14 +71,16 @@ type Runner struct {
 	Publish func([]byte) error
 	// Once ends the run when nothing is due at this moment.
 	Once bool
-	// Now, if set, is the clock in place of time.Now.
-	Now func() time.Time
+	// Clock says how far the wall clock can be relied on; nil for the
+	// kernel's, if nothing was stored before.
+	Clock *Timekeeper
 	// Rest, if set, is called when the last request in flight was answered.
 	Rest func()
 
 	accounts map[string]Account
 	cancel   map[string]context.CancelFunc // of the request in flight, by service or key of a look
-	saveAt   time.Time                     // when to repeat a save that failed; zero if none did
+	began    time.Time
+	saveAt   time.Time // when to repeat a save that failed; zero if none did
 	done     chan outcome
 	running  int
 	seen     bool // the WAN was read
@@ -101,9 +105,6 @@ const grace = 4 * time.Second
 // Run works for accounts until ctx is done. A request in flight is then
 // finished, or given up after a few seconds; its outcome is recorded.
 func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
-	if r.Now == nil {
-		r.Now = time.Now
-	}
 	r.done = make(chan outcome)
 	r.cancel = map[string]context.CancelFunc{}
 	r.before, r.warned = map[string]ServiceStatus{}, map[string][]string{}
@@ -111,14 +112,21 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	defer cancel()
 
 	if err := r.Journal.Trouble(); err != nil {
-		r.trouble, r.saveAt = err.Error(), r.Now().Add(saveAgain)
+		r.trouble, r.saveAt = err.Error(), time.Now().Add(saveAgain)
 		r.Log.Error(r.trouble)
 	}
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
+	r.began = time.Now()
+	if r.Clock == nil {
+		r.Clock = NewTimekeeper(persist.Moment{}, ReadClock)
+	}
 	step := func(ev Event) {
-		now := r.Now()
+		now := time.Now()
+		if news, ok := r.Clock.News(false); ok {
+			r.step(jobs, now, news)
+		}
 		r.step(jobs, now, ev)
 		if r.wake.IsZero() {
 			timer.Stop()
@@ -127,7 +135,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		}
 	}
 
-	step(r.configure(accounts))
+	r.step(jobs, r.began, r.configure(accounts))
+	news, _ := r.Clock.News(false)
+	step(news)
 	stop, states := ctx.Done(), r.WAN
 	stopping := false
 	var giveUp <-chan time.Time
@@ -143,6 +153,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		case d := <-r.done:
 			r.running--
 			r.cancel[d.of]()
+			r.explain(d)
 			step(d.event)
 			if r.running == 0 && r.Rest != nil {
 				r.Rest()
@@ -158,6 +169,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			r.reply(c)
 		case <-timer.C:
 			step(Tick{})
+		case <-r.Clock.Steps:
+			news, _ := r.Clock.News(true)
+			step(news)
 		case <-giveUp:
 			cancel()
 		case <-stop:
@@ -167,20 +181,21 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		}
 		if r.running == 0 && (stopping || r.Once && r.seen && r.idle()) {
 			if !r.saveAt.IsZero() {
-				r.save(r.Now(), nil)
+				r.save(time.Now(), nil)
 			}
-			return r.status(r.Now())
+			return r.status(time.Now())
 		}
 	}
 }
 
 // idle reports that nothing will happen soon.
-func (r *Runner) idle() bool { return r.wake.IsZero() || r.wake.Sub(r.Now()) > once }
+func (r *Runner) idle() bool { return r.wake.IsZero() || time.Until(r.wake) > once }
 
 func (r *Runner) configure(accounts []Account) Event {
 	r.accounts = map[string]Account{}
 	var services []Service
 	for _, a := range accounts {
+		_, a.Reads = a.Provider.(Reader)
 		r.accounts[a.Name] = a
 		services = append(services, a.Service)
 	}
@@ -197,6 +212,9 @@ func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 	if !r.saveAt.IsZero() && (r.wake.IsZero() || r.saveAt.Before(r.wake)) {
 		r.wake = r.saveAt
 	}
+	if !r.wake.IsZero() && !r.Clock.told.Trusted {
+		r.wake = earlier(r.wake, nextRead(r.began, now))
+	}
 	for _, name := range plan.Cancel {
 		r.cancel[name]()
 	}
@@ -211,6 +229,10 @@ func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 			return Looked{l.Key, addr, err}
 		})
 	}
+	for _, c := range plan.Checks {
+		a := r.accounts[c.Service]
+		r.start(ctx, c.Key, func(ctx context.Context) Event { return verify(ctx, c, a) })
+	}
 	r.report(now)
 }
 
@@ -224,7 +246,7 @@ func (r *Runner) start(ctx context.Context, of string, do func(context.Context) 
 func (r *Runner) save(now time.Time, records map[string]persist.Record) {
 	trouble := ""
 	r.saveAt = time.Time{}
-	if err := r.Journal.Save(now, records); err != nil {
+	if err := r.Journal.Save(r.Clock.Moment(r.Engine.Stamp(now)), records); err != nil {
 		r.saveAt = now.Add(saveAgain)
 		trouble = fmt.Sprintf("what happened now may be repeated after a reboot: %v; free or repair state_dir", err)
 	} else if err := r.Journal.Trouble(); err != nil {
@@ -287,7 +309,7 @@ func (r *Runner) reply(c Command) {
 	default:
 	}
 	replies := []Reply{}
-	for _, s := range r.status(r.Now()).Services {
+	for _, s := range r.status(time.Now()).Services {
 		if len(names) == 0 || slices.Contains(names, s.Name) {
 			replies = append(replies, Reply{s.Name, s.Outlook()})
 		}
@@ -332,7 +354,7 @@ func (r *Runner) report(now time.Time) {
 // transition logs what changed, once: a retry that fails as before is silent.
 func (r *Runner) transition(was, is ServiceStatus) {
 	log := r.Log.With("service", is.Name)
-	if was.State == Sending {
+	if was.State == Sending || was.State == Verifying {
 		for _, rec := range is.Records {
 			if rec.Published == rec.Wanted && !slices.Contains(was.Records, rec) {
 				log.Info("published", "hostname", rec.Hostname, "type", rec.Type, "address", rec.Published)
@@ -348,7 +370,7 @@ func (r *Runner) transition(was, is ServiceStatus) {
 		if is.Reason != "" {
 			log.Warn(is.Reason)
 		}
-	case Sending:
+	case Sending, Verifying:
 		level := slog.LevelInfo
 		if len(r.warned[is.Name]) > 0 {
 			level = slog.LevelDebug

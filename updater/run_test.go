@@ -78,7 +78,8 @@ type house struct {
 	ended    chan struct{}
 	cut      bool                                  // the network is down
 	journal  func(updater.Journal) updater.Journal // if set, what stands before the store
-	now      func() time.Time                      // if set, the router's clock
+	clock    func() updater.Reading
+	steps    chan struct{}
 
 	mu     sync.Mutex
 	status updater.Status
@@ -98,6 +99,10 @@ func newHouse(t *testing.T, hosts ...string) *house {
 
 func houseOf(t *testing.T, sim updatertest.Service) *house {
 	h := &house{t: t, sim: sim, net: &pipes{make(chan net.Conn), make(chan struct{})}, dir: t.TempDir()}
+	began := time.Now()
+	h.clock = func() updater.Reading { // right, of a machine that stays on
+		return updater.Reading{Wall: began.AddDate(30, 0, 0), Synced: true, Boot: "first", Up: time.Since(began)}
+	}
 	server := &http.Server{Handler: h.sim, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 	go func() { _ = server.Serve(h.net) }() // ends with Close
 	t.Cleanup(func() { server.Close() })
@@ -148,7 +153,7 @@ func (h *house) boot(accounts ...updater.Account) {
 		journal = h.journal(store)
 	}
 	r := &updater.Runner{
-		Engine: updater.NewEngine(records, store.Clock(), 1), Journal: journal, WAN: h.wan, Commands: h.commands, Now: h.now,
+		Engine: updater.NewEngine(records, store.Clock(), 1), Journal: journal, WAN: h.wan, Commands: h.commands,
 		Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Publish: func(b []byte) error {
 			h.mu.Lock()
@@ -161,6 +166,8 @@ func (h *house) boot(accounts ...updater.Account) {
 			return json.Unmarshal(b, &h.status)
 		},
 	}
+	r.Clock = updater.NewTimekeeper(store.Moment(), h.clock)
+	r.Clock.Steps = h.steps
 	go func() {
 		r.Run(ctx, accounts)
 		close(h.ended)
@@ -409,6 +416,7 @@ func TestClockThatIsWrong(t *testing.T) {
 			Agent:  updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"},
 			Client: updater.NewClient(updater.ClientConfig{CAFile: ca, Dial: secure.dial}),
 		})
+		h.clock = func() updater.Reading { return updater.Reading{Wall: time.Now()} }
 		h.boot(a)
 		h.see("84.0.0.2")
 		h.expect(updater.BadClock, 0)
@@ -524,8 +532,8 @@ type failing struct {
 	saves int
 }
 
-func (f *failing) Save(time.Time, map[string]persist.Record) error { f.saves++; return f.err }
-func (f *failing) Trouble() error                                  { return nil }
+func (f *failing) Save(persist.Moment, map[string]persist.Record) error { f.saves++; return f.err }
+func (f *failing) Trouble() error                                       { return nil }
 
 func TestFullDiskIsReportedAndSurvived(t *testing.T) {
 	bubble(t, func(t *testing.T) {

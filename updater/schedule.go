@@ -25,6 +25,16 @@ func step(failures int, table ...time.Duration) time.Duration {
 // within seconds of the network coming up, and no provider sees the attempts.
 const clockRetry = 15 * time.Second
 
+// clockWait spaces attempts while certificates cannot be judged. A clock that
+// is not set within a quarter of an hour may never be; if it is, that ends the
+// wait.
+func clockWait(failures int) time.Duration {
+	if failures <= 60 {
+		return clockRetry
+	}
+	return time.Minute
+}
+
 // jitter lengthens a wait by up to a quarter, r in [0,1): routers that failed
 // together must not come back together.
 func jitter(d time.Duration, r float64) time.Duration {
@@ -56,19 +66,4 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// allowed translates a stored time into this boot's clock. A clock behind the
-// last one stored has lost time (no RTC): then all of the wait that remained
-// at that moment starts again.
-func allowed(notBefore, lastSeen, now time.Time) time.Time {
-	from := now
-	if lastSeen.After(now) {
-		from = lastSeen
-	}
-	wait := min(notBefore.Sub(from), longest)
-	if wait <= 0 {
-		return time.Time{}
-	}
-	return now.Add(wait)
 }

@@ -18,6 +18,7 @@ type State string
 const (
 	OK        State = "ok"         // what is published is what is wanted
 	Sending   State = "sending"    // a request is in flight
+	Verifying State = "verifying"  // what is published is being looked up
 	Waiting   State = "waiting"    // for a retry, a quota or a floor
 	NeedsUser State = "blocked"    // for the user
 	NoAddress State = "no-address" // nothing on the WAN can be published
@@ -75,7 +76,7 @@ func (e *Engine) Status(now time.Time) Status {
 	st := Status{Clock: "ok", WAN: e.wanStatus(), Ignored: e.state.Ignored, Services: []ServiceStatus{}}
 	for _, s := range e.services {
 		one := e.serviceStatus(now, s)
-		if one.State == BadClock {
+		if e.awaitsClock(now, s, one.State) {
 			st.Clock = "waiting"
 		}
 		st.Services = append(st.Services, one)
@@ -106,7 +107,9 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 				continue
 			}
 			r := RecordStatus{Hostname: name, Type: f.RecordType(), Wanted: text(wanted), Published: text(has)}
-			if has.IsValid() {
+			if found, ok := s.stands(name, f); ok {
+				r.Published = text(found)
+			} else if has.IsValid() {
 				r.Since = since.UTC().Format(time.RFC3339)
 			}
 			st.Records = append(st.Records, r)
@@ -122,15 +125,19 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	req, due := e.due(s)
 	at := e.earliest(s, req)
 	if at.After(now) {
-		next = shown(now, at).UTC().Format(time.RFC3339)
+		next = shown(now, at).Format(time.RFC3339)
 	}
 	switch {
 	case !s.Enabled:
 		return Disabled, "", ""
+	case e.shut != "":
+		return NeedsUser, e.shut, ""
 	case s.rec.Blocked != "":
 		return NeedsUser, s.rec.Blocked + s.resumeHint(), ""
 	case s.flight != nil:
 		return Sending, s.flight.says(s.Title), ""
+	case s.check != nil:
+		return Verifying, s.looksUp(), ""
 	case due && at.After(now) && s.hold.kind == Clock:
 		return BadClock, s.hold.why + "; it goes on by itself when the clock is right", next
 	case due && s.hold.until.After(now):
@@ -161,7 +168,7 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 
 // shown is a time of this process by the clock as it is now, which may have
 // been set since.
-func shown(now, at time.Time) time.Time { return now.Add(at.Sub(now)) }
+func shown(now, at time.Time) time.Time { return now.Add(at.Sub(now)).UTC() }
 
 // says describes a request in flight.
 func (r Request) says(title string) string {
@@ -179,7 +186,7 @@ func (s *service) absence(now time.Time, why string) (state State, reason, next 
 	}
 	at := l.earliest()
 	if at.After(now) {
-		next = shown(now, at).UTC().Format(time.RFC3339)
+		next = shown(now, at).Format(time.RFC3339)
 	}
 	switch {
 	case l.fault != nil && l.fault.Kind == Clock:
@@ -325,7 +332,7 @@ func (s ServiceStatus) Outlook() string {
 		}
 	case Disabled:
 		return "is switched off; set enabled to true to use it"
-	case Sending, NeedsUser, NoAddress:
+	case Sending, Verifying, NeedsUser, NoAddress:
 	}
 	return s.Reason
 }

@@ -152,6 +152,7 @@ func (n *tenant) obeysWhenThrottled() {
 	n.sim.Next(n.throttle)
 	n.lives("84.0.0.2", "2a00:1:2:3::1")
 	n.start(a)
+	time.Sleep(10 * time.Second) // what is published is looked up first
 	part := n.pause / 5
 	n.silent(part, func() { n.lives("84.0.0.3", "2a00:1:2:3::1") }, func() { n.off(); n.start(a) }, func() {
 		n.commands <- updater.Command{Event: updater.Poke{}}

@@ -100,7 +100,7 @@ func newTenant(t *testing.T, spec updater.Spec) *tenant {
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		n.dir = dir
 	}
-	n.values, n.now = n.sim.Fields(), time.Now
+	n.values = n.sim.Fields()
 	n.journal = func(j updater.Journal) updater.Journal { return witness{j, n} }
 	t.Cleanup(func() {
 		if n.on { // a failure must not leave it running
@@ -220,6 +220,7 @@ func (n *tenant) start(a updater.Account) {
 		addrs = append(addrs, a.String())
 	}
 	n.mu.Unlock()
+	time.Sleep(time.Nanosecond) // time passes between a start and the first request
 	n.see(addrs...)
 }
 
@@ -249,7 +250,7 @@ type witness struct {
 	n *tenant
 }
 
-func (w witness) Save(now time.Time, records map[string]persist.Record) error {
+func (w witness) Save(now persist.Moment, records map[string]persist.Record) error {
 	if w.n.dead.Load() {
 		return nil
 	}
@@ -365,13 +366,13 @@ func (n *tenant) settle() updater.State {
 	began := time.Now()
 	for time.Since(began) < 14*24*time.Hour {
 		st := n.service()
-		if st.State != updater.Waiting && st.State != updater.Sending {
+		if st.State != updater.Waiting && st.State != updater.Sending && st.State != updater.Verifying {
 			return st.State
 		}
 		next, err := time.Parse(time.RFC3339, st.Next)
 		wait := time.Minute
 		if err == nil {
-			wait = max(next.Sub(n.now()), 0) + time.Second
+			wait = max(time.Until(next), 0) + time.Second
 		}
 		time.Sleep(wait)
 	}

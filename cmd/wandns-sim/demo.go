@@ -126,7 +126,11 @@ func (d *demo) isolate(ctx context.Context) error {
 // changes plays what happens to a router.
 func (d *demo) changes(ctx context.Context) error {
 	d.title("Now a router in a network namespace, whose addresses change")
-	if err := errors.Join(wantest.Up("lo"), wantest.Veth("wan0", "isp0"), d.on()); err != nil {
+	if err := errors.Join(wantest.Up("lo"), wantest.Veth("wan0", "isp0")); err != nil {
+		return err
+	}
+	wantest.CloseResolvers()
+	if err := d.on(); err != nil {
 		return err
 	}
 	acts := []struct {
@@ -268,7 +272,7 @@ func (d *demo) settle(ctx context.Context) bool {
 		case <-ctx.Done():
 			return false
 		case <-time.After(300 * time.Millisecond):
-			if !slices.ContainsFunc(d.status(), func(s updater.ServiceStatus) bool { return s.State == updater.Sending }) {
+			if !slices.ContainsFunc(d.status(), func(s updater.ServiceStatus) bool { return s.State == updater.Sending || s.State == updater.Verifying }) {
 				return true
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -115,7 +116,7 @@ func loadConfig(file string) (*config, error) {
 		return m.section != "syntax" && (broken[m.line] || incomplete && strings.HasPrefix(m.text, "is missing")) // it may be in a broken line
 	})
 	if len(v.mistakes) > 0 {
-		slices.SortStableFunc(v.mistakes, func(a, b mistake) int { return a.line - b.line })
+		sort.SliceStable(v.mistakes, func(i, j int) bool { return v.mistakes[i].line < v.mistakes[j].line })
 		return nil, &badConfig{file, v.mistakes}
 	}
 	if open && v.inline {
@@ -167,6 +168,7 @@ func (c serviceConfig) account(agent updater.Agent, more ...string) updater.Acco
 		Client:   client,
 		Provider: c.Spec.New(updater.Settings{Values: c.Values, Server: cmp.Or(c.Server, c.Spec.Server), Agent: agent, Client: client}),
 		Secrets:  secrets,
+		NotInDNS: c.Spec.NotInDNS,
 	}
 	identity := map[string]string{"provider": c.Spec.Name, "server": c.Server}
 	whole := map[string]string{
@@ -241,7 +243,7 @@ func (c serviceConfig) secrets(more ...string) []string {
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b string) int { return len(b) - len(a) })
+	sort.SliceStable(list, func(i, j int) bool { return len(list[i]) > len(list[j]) })
 	return slices.Compact(list)
 }
 

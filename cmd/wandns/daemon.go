@@ -56,6 +56,9 @@ func (c *cli) daemon(cfg *config, once bool) int {
 		return c.fail(exitFailed, "%v", startHint(err))
 	}
 	defer store.Close()
+	if once && errors.Is(store.Trouble(), persist.ErrNewer) {
+		return c.fail(exitFailed, "%v", store.Trouble())
+	}
 	commands := make(chan updater.Command)
 	var services atomic.Pointer[[]string]
 	netifd := wan.NewNetifd()
@@ -83,8 +86,13 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	if err != nil {
 		return c.fail(exitFailed, "%v", err)
 	}
+	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock)
+	if clock.Steps, err = updater.ClockSteps(ctx); err != nil {
+		log.Warn("a clock that is set is noticed late", "error", err)
+	}
 	runner := &updater.Runner{
 		Engine:   updater.NewEngine(records, store.Clock(), rand.Uint64()),
+		Clock:    clock,
 		Journal:  store,
 		WAN:      wan.Watch(ctx, log, netifd),
 		Commands: commands,
@@ -94,6 +102,9 @@ func (c *cli) daemon(cfg *config, once bool) int {
 		Once:     once,
 		Rest:     debug.FreeOSMemory,
 		Publish:  func(b []byte) error { return replaceFile(filepath.Join(cfg.RunDir, statusName), b) },
+	}
+	if err := store.Trouble(); errors.Is(err, persist.ErrNewer) {
+		runner.Engine.Shut(err.Error())
 	}
 	if !once {
 		log.Info("wandns "+version+" started", "config", c.config)

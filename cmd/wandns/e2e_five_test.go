@@ -161,7 +161,7 @@ func TestE2EFiveFollowOneAddress(t *testing.T) {
 	resolve(at)
 	const client = "/ddns/clients/router-1"
 	if got, want := f.calls("hostway", 0), []string{
-		"GET " + client + "/hosts", "PUT " + client, "GET " + client + "/hosts",
+		"GET " + client + "/hosts", "GET " + client + "/hosts", "PUT " + client, "GET " + client + "/hosts",
 		"PUT " + client + "/hosts/home.hostway.example", "POST " + client + "/action", "GET " + client + "/hosts",
 	}; !slices.Equal(got, want) {
 		t.Errorf("Hostway was asked %q", got)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,6 +58,7 @@ type router struct {
 	url    string
 	dir    string
 	config string
+	under  []string // the program that runs the daemon, if any
 	daemon *exec.Cmd
 	out    *output
 }
@@ -73,6 +75,7 @@ func newRouter(t testing.TB, hosts ...string) *router {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = errors.Join(wantest.DelLink("wan0"), wantest.DelLink("wan1")) }) // a test may have deleted one
+	wantest.CloseResolvers()
 	if len(hosts) == 0 {
 		hosts = []string{"home.example.com"}
 	}
@@ -114,6 +117,11 @@ func (r *router) command(args ...string) *exec.Cmd {
 func (r *router) on() {
 	r.t.Helper()
 	r.daemon = r.command("run")
+	if len(r.under) > 0 {
+		env := r.daemon.Env
+		r.daemon = exec.Command(r.under[0], slices.Concat(r.under[1:], r.daemon.Args)...)
+		r.daemon.Env = env
+	}
 	pipe, err := r.daemon.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)
@@ -413,7 +421,7 @@ func TestE2EBlockUpdateResumeReload(t *testing.T) {
 	r.state(updater.NeedsUser)
 	r.only(1)
 	r.sim.Forgive()
-	if code, out := r.say("resume", "home"); code != exitDone || !strings.Contains(out, "home: sending 84.0.0.2") {
+	if code, out := r.say("resume", "home"); code != exitDone || !strings.Contains(out, "home: looking up what is published for home.example.com") {
 		t.Errorf("resume: %d, %s", code, out)
 	}
 	r.requests(2)
@@ -463,6 +471,45 @@ func TestE2EDamagedStateIsReported(t *testing.T) {
 	if b, err := os.ReadFile(r.path("state/state.db.bad")); string(b) != "not a database" {
 		t.Errorf("kept: %q, %v", b, err)
 	}
+}
+
+func TestE2EStateOfANewerVersionIsLeftAlone(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	file := "future pages" + "wandns\n\x02"
+	sum := sha256.Sum256([]byte(file))
+	file += string(sum[:])
+	r.do(os.Mkdir(r.path("state"), 0o700), os.WriteFile(r.path("state/state.db"), []byte(file), 0o600))
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	if code, out := r.say("run", "--once"); code != exitFailed || !strings.Contains(out, "install that version again") {
+		t.Errorf("--once: %d, %s", code, out)
+	}
+	r.on()
+	st := r.status()
+	if s := st.Services[0]; len(st.Problems) != 1 || s.State != updater.NeedsUser || !strings.HasSuffix(s.Reason, "install that version again, or move the file away and restart wandns") {
+		t.Errorf("status = %+v", st)
+	}
+	if _, out := r.say("resume", "home"); !strings.Contains(out, "newer version") {
+		t.Errorf("resume: %s", out)
+	}
+	r.do(wantest.AddAddr("wan0", "84.0.0.3/32"))
+	r.term()
+	r.only(0)
+	if b, err := os.ReadFile(r.path("state/state.db")); string(b) != file {
+		t.Errorf("the file was touched: %q, %v", b, err)
+	}
+	if left, err := os.ReadDir(r.path("state")); len(left) != 1 {
+		t.Errorf("in state_dir: %v, %v", left, err)
+	}
+	if code, out := r.say("probe", "home", "ip"); code == exitDone || !strings.Contains(out, "newer version") {
+		t.Errorf("a verb: %d, %s", code, out)
+	}
+
+	r.do(os.Rename(r.path("state/state.db"), r.path("newer.db")))
+	r.on()
+	r.requests(1)
 }
 
 func TestE2ESecretIsNowhere(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -146,7 +147,10 @@ func tomlOptions(table map[string]any, prefix string, at map[string]int) []optio
 	for key, v := range table {
 		list = append(list, tomlOption(key, v, at[prefix+key]))
 	}
-	slices.SortFunc(list, func(a, b option) int { return cmp.Or(a.line-b.line, strings.Compare(a.name, b.name)) })
+	sort.SliceStable(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		return cmp.Or(a.line-b.line, strings.Compare(a.name, b.name)) < 0
+	})
 	return list
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -82,6 +83,9 @@ func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
 		return updater.Permit{}, err
 	}
 	defer store.Close()
+	if err := store.Trouble(); errors.Is(err, persist.ErrNewer) {
+		return updater.Permit{}, err
+	}
 	records, err := store.Records()
 	if err != nil {
 		return updater.Permit{}, err
@@ -91,11 +95,15 @@ func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
 		services = append(services, a.Service)
 	}
 	now := time.Now()
+	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock)
+	news, _ := clock.News(false)
 	engine := updater.NewEngine(records, store.Clock(), rand.Uint64())
 	engine.Step(now, updater.Configure{Services: services})
+	save := engine.Step(now, news).Save
 	plan := engine.Step(now, ev)
-	if len(plan.Save) > 0 {
-		if err := store.Save(now, plan.Save); err != nil {
+	maps.Copy(save, plan.Save)
+	if len(save) > 0 {
+		if err := store.Save(clock.Moment(engine.Stamp(now)), save); err != nil {
 			return updater.Permit{}, err
 		}
 	}

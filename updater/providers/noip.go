@@ -46,9 +46,13 @@ func noip() updater.Spec {
 		Limits:      updater.Limits{HostsPerRequest: noIPHosts},
 		TakesSource: true,
 		CheckHost:   checkNoIPHost,
+		NotInDNS:    func(host string) bool { return strings.EqualFold(host, noIPAll) },
 		New:         newNoIP,
 	}
 }
+
+// noIPAll stands for all hosts of a DDNS key.
+const noIPAll = "all.ddnskey.com"
 
 // checkBasicUser knows RFC 7617: a colon would end the user name.
 func checkBasicUser(v string) string {

@@ -14,19 +14,20 @@ type Fault string
 
 // Behaviours.
 const (
-	Normal   Fault = "normal"    // as if nothing had been scripted
-	Cut      Fault = "cut"       // close the connection, nothing done
-	CutAfter Fault = "cut-after" // carry it out, then close the connection
-	Slow     Fault = "slow"      // never answer
-	Huge     Fault = "huge"      // a megabyte
-	HTML     Fault = "html"      // a login page
-	Empty    Fault = "empty"
-	Wrong    Fault = "wrong" // success, but for 9.9.9.9 wherever the provider chooses or names the address
-	Error500 Fault = "500"
-	Error401 Fault = "401"
-	Error429 Fault = "429"      // asks for two minutes of silence
-	Redirect Fault = "redirect" // to another host
-	Echo     Fault = "echo"     // the request with its credentials, as some error pages do
+	Normal    Fault = "normal"     // as if nothing had been scripted
+	Cut       Fault = "cut"        // close the connection, nothing done
+	CutAfter  Fault = "cut-after"  // carry it out, then close the connection
+	Slow      Fault = "slow"       // never answer
+	SlowAfter Fault = "slow-after" // carry it out, then never answer
+	Huge      Fault = "huge"       // a megabyte
+	HTML      Fault = "html"       // a login page
+	Empty     Fault = "empty"
+	Wrong     Fault = "wrong" // success, but for 9.9.9.9 wherever the provider chooses or names the address
+	Error500  Fault = "500"
+	Error401  Fault = "401"
+	Error429  Fault = "429"      // asks for two minutes of silence
+	Redirect  Fault = "redirect" // to another host
+	Echo      Fault = "echo"     // the request with its credentials, as some error pages do
 )
 
 // Status scripts an answer with this status, beside the ledger's rules.

@@ -155,15 +155,15 @@ func (b *base) serve(w http.ResponseWriter, r *http.Request, p protocol) {
 	case fault == Wrong:
 		x.from = elsewhere
 		a = do()
-	case fault == Normal, fault == CutAfter:
+	case fault == Normal, fault == CutAfter, fault == SlowAfter:
 		a = do()
 	default:
 		a = fault.reply(x)
 	}
-	silent := fault == Cut || fault == CutAfter || fault == Slow
+	silent := fault == Cut || fault == CutAfter || fault == Slow || fault == SlowAfter
 	b.enter(x, a, silent)
 	switch {
-	case fault == Slow:
+	case fault == Slow, fault == SlowAfter:
 		b.mu.Unlock()
 		<-r.Context().Done()
 		b.mu.Lock()

@@ -1,0 +1,299 @@
+package updater
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"wandns/wan"
+)
+
+// What the DNS says of a name, its zone's own servers say. The router's
+// resolver only tells who they are: of addresses it may remember old ones, or
+// hide them.
+
+const (
+	tryFor        = 700 * time.Millisecond // for each server
+	mostResolvers = 4
+	mostServers   = 4   // of a zone
+	mostAddrs     = 2   // of a server
+	mostStrays    = 100 // packets that are no answer
+	resolveTwice  = 2   // a resolver may find the answer after we stopped waiting
+)
+
+// dnsLook is one look at the DNS, perhaps for many names.
+type dnsLook struct {
+	client    *Client
+	resolvers []string
+
+	mu    sync.Mutex
+	known map[dnsmessage.Question]dnsAnswer // from resolvers
+	good  map[string]netip.Addr             // by zone: a server that answered
+}
+
+func newDNSLook(c *Client) *dnsLook {
+	return &dnsLook{client: c, resolvers: resolvers(c.resolv), known: map[dnsmessage.Question]dnsAnswer{}, good: map[string]netip.Addr{}}
+}
+
+// resolvers are those that the router uses, then those that its provider
+// named. Without any, a resolver listens on loopback, as resolv.conf(5) has it.
+func resolvers(files []string) []string {
+	if len(files) == 0 {
+		files = []string{"/etc/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto"}
+	}
+	var list []string
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			continue
+		}
+		b, err := io.ReadAll(io.LimitReader(f, 64<<10))
+		f.Close()
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			words := strings.Fields(line)
+			if len(words) < 2 || words[0] != "nameserver" || slices.Contains(list, words[1]) {
+				continue
+			}
+			if _, err := netip.ParseAddr(words[1]); err == nil {
+				list = append(list, words[1])
+			}
+		}
+	}
+	if len(list) == 0 {
+		list = []string{"127.0.0.1", "::1"}
+	}
+	return list[:min(len(list), mostResolvers)]
+}
+
+// published returns what the servers of a name's zone say of it.
+func (l *dnsLook) published(ctx context.Context, host string, families [2]bool, notInDNS func(string) bool) Found {
+	found := Found{Host: host}
+	if !strings.Contains(host, ".") || notInDNS != nil && notInDNS(host) {
+		found.Why = "it is a name of the provider's own, which is not in the DNS"
+		return found
+	}
+	zone, err := l.zone(ctx, host)
+	for _, f := range wan.Families() {
+		if !families[f] || err != nil {
+			continue
+		}
+		var a dnsAnswer
+		if a, err = l.askOwner(ctx, zone, host, f); err == nil {
+			found.Addrs[f], found.Known[f] = a.addrs, true
+		}
+	}
+	if err != nil {
+		found.Why = Excerpt(err.Error())
+	}
+	return found
+}
+
+// zone finds the zone that has a name.
+func (l *dnsLook) zone(ctx context.Context, host string) (string, error) {
+	for name := strings.ToLower(host); name != ""; _, name, _ = strings.Cut(name, ".") {
+		a, err := l.resolve(ctx, name, dnsmessage.TypeSOA)
+		if err != nil {
+			return "", err
+		}
+		if a.zone != "" {
+			return a.zone, nil
+		}
+	}
+	return "", fmt.Errorf("no resolver knows the zone of %s", host)
+}
+
+// askOwner asks the servers of a zone until one answers for it.
+func (l *dnsLook) askOwner(ctx context.Context, zone, host string, f wan.Family) (dnsAnswer, error) {
+	q, err := dnsQuestion(host, questionOf(f))
+	if err != nil {
+		return dnsAnswer{}, err
+	}
+	way := WayOf(ctx)
+	way.Only = EitherFamily // the server's address may be of the other one
+	ctx = By(ctx, way)
+	if addr, ok := l.remembered(zone); ok {
+		if a, err := l.askOne(ctx, addr, q); err == nil {
+			return a, nil
+		}
+	}
+	ns, err := l.resolve(ctx, zone, dnsmessage.TypeNS)
+	if err != nil {
+		return dnsAnswer{}, err
+	}
+	err = fmt.Errorf("no name server of %s could be found", zone)
+	servers := slices.Clone(ns.servers)
+	rand.Shuffle(len(servers), func(i, j int) { servers[i], servers[j] = servers[j], servers[i] })
+	for _, f := range wan.Families() {
+		for _, server := range servers[:min(len(servers), mostServers)] {
+			for _, addr := range l.addrs(ctx, ns, server, f) {
+				var a dnsAnswer
+				if a, err = l.askOne(ctx, addr, q); err == nil {
+					l.remember(zone, addr)
+					return a, nil
+				}
+				if ctx.Err() != nil {
+					return dnsAnswer{}, err
+				}
+			}
+		}
+	}
+	return dnsAnswer{}, err
+}
+
+func questionOf(f wan.Family) dnsmessage.Type {
+	return [...]dnsmessage.Type{wan.IPv4: dnsmessage.TypeA, wan.IPv6: dnsmessage.TypeAAAA}[f]
+}
+
+func (l *dnsLook) remembered(zone string) (netip.Addr, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	addr, ok := l.good[zone]
+	return addr, ok
+}
+
+func (l *dnsLook) remember(zone string, addr netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.good[zone] = addr
+}
+
+// addrs returns the first addresses of a name server.
+func (l *dnsLook) addrs(ctx context.Context, ns dnsAnswer, server string, f wan.Family) []netip.Addr {
+	var list []netip.Addr
+	for _, addr := range ns.glue[server] {
+		if wan.Of(addr) == f {
+			list = append(list, addr)
+		}
+	}
+	if list == nil {
+		if a, err := l.resolve(ctx, server, questionOf(f)); err == nil {
+			list = a.addrs
+		}
+	}
+	return list[:min(len(list), mostAddrs)]
+}
+
+// askOne asks one server of a zone, and believes it only if it is one.
+func (l *dnsLook) askOne(ctx context.Context, server netip.Addr, q dnsmessage.Question) (dnsAnswer, error) {
+	a, err := l.exchange(ctx, server.String(), q, false)
+	switch {
+	case err != nil:
+	case !a.owner:
+		err = errors.New("it does not answer for the zone")
+	case a.code != dnsmessage.RCodeSuccess && a.code != dnsmessage.RCodeNameError:
+		err = errors.New("it answers " + a.code.String())
+	case a.alias && len(a.addrs) == 0 && a.code == dnsmessage.RCodeSuccess:
+		err = errors.New("the name is an alias of one that it does not know")
+	}
+	if err != nil {
+		return a, fmt.Errorf("name server %s: %w", server, err)
+	}
+	return a, nil
+}
+
+// resolve asks the resolvers in turn.
+func (l *dnsLook) resolve(ctx context.Context, name string, t dnsmessage.Type) (dnsAnswer, error) {
+	q, err := dnsQuestion(name, t)
+	if err != nil {
+		return dnsAnswer{}, err
+	}
+	l.mu.Lock()
+	a, ok := l.known[q]
+	l.mu.Unlock()
+	if ok {
+		return a, nil
+	}
+	ctx = By(ctx, Way{})
+	for range resolveTwice {
+		for _, server := range l.resolvers {
+			a, wrong := l.exchange(ctx, server, q, true)
+			if wrong == nil && a.code != dnsmessage.RCodeSuccess && a.code != dnsmessage.RCodeNameError {
+				wrong = errors.New("it answers " + a.code.String())
+			}
+			if wrong == nil {
+				l.mu.Lock()
+				l.known[q] = a
+				l.mu.Unlock()
+				return a, nil
+			}
+			err = fmt.Errorf("resolver %s: %w", server, wrong)
+			if ctx.Err() != nil {
+				return dnsAnswer{}, err
+			}
+		}
+	}
+	return dnsAnswer{}, err
+}
+
+// exchange asks one server one question.
+func (l *dnsLook) exchange(ctx context.Context, server string, q dnsmessage.Question, recurse bool) (dnsAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryFor)
+	defer cancel()
+	a, err := l.over(ctx, "udp", server, q, recurse)
+	if err == nil && a.cut {
+		a, err = l.over(ctx, "tcp", server, q, recurse)
+	}
+	if err == nil && a.cut {
+		err = errDamaged
+	}
+	return a, err
+}
+
+// over asks by UDP or TCP. Port and number of the question are random, and the
+// kernel takes packets from the server only.
+func (l *dnsLook) over(ctx context.Context, network, server string, q dnsmessage.Question, recurse bool) (dnsAnswer, error) {
+	id := uint16(rand.Uint32())
+	msg, err := dnsQuery(id, q, recurse)
+	if err != nil {
+		return dnsAnswer{}, err
+	}
+	conn, err := l.client.dial(ctx, network, net.JoinHostPort(server, "53"))
+	if err != nil {
+		return dnsAnswer{}, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	if network == "tcp" {
+		msg = append(binary.BigEndian.AppendUint16(nil, uint16(len(msg))), msg...)
+	}
+	if _, err := conn.Write(msg); err != nil {
+		return dnsAnswer{}, err
+	}
+	if network == "tcp" {
+		var size [2]byte
+		if _, err := io.ReadFull(conn, size[:]); err != nil {
+			return dnsAnswer{}, err
+		}
+		b := make([]byte, binary.BigEndian.Uint16(size[:]))
+		if _, err := io.ReadFull(conn, b); err != nil {
+			return dnsAnswer{}, err
+		}
+		return readDNS(b, id, q)
+	}
+	b := make([]byte, 4096)
+	for range mostStrays {
+		n, err := conn.Read(b)
+		if err != nil {
+			return dnsAnswer{}, err
+		}
+		if a, err := readDNS(b[:n], id, q); !errors.Is(err, errNotOurs) {
+			return a, err
+		}
+	}
+	return dnsAnswer{}, errNotOurs
+}

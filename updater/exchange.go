@@ -1,0 +1,145 @@
+package updater
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/net/idna"
+)
+
+// This file carries a request of net/http to its server and the answer back,
+// both in that package's own code; its Transport and Client, which can do much
+// more, would take 280 KB of flash.
+
+const (
+	handshakeTimeout = 15 * time.Second
+	maxHeader        = 64 << 10 // of an answer and those that come before it, such as 100 Continue
+)
+
+// response is an answer that has arrived completely, or up to a byte more than
+// maxBody.
+type response struct {
+	*http.Response
+	body []byte
+}
+
+// follow makes a request, and the one to which it is redirected on the same
+// server. It calls leaves before anything of a request leaves.
+func (c *Client) follow(req *http.Request, leaves func()) (response, error) {
+	for first, hops := req, 0; ; hops++ {
+		r, err := c.exchange(req, leaves)
+		if err != nil {
+			return r, err
+		}
+		next, err := redirected(r.Response)
+		switch {
+		case err != nil || next == nil:
+			return r, err
+		case hops == maxRedirects:
+			return r, errRedirect{"it redirects in a circle"}
+		}
+		if err := sameServer(first, next); err != nil {
+			return r, err
+		}
+		req = next
+	}
+}
+
+// redirected returns the request that an answer demands instead of its own,
+// or nil (RFC 9110, section 15.4).
+func redirected(r *http.Response) (*http.Request, error) {
+	next := r.Request.Clone(r.Request.Context())
+	switch r.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
+		next.Method = http.MethodGet
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default:
+		return nil, nil //nolint:nilnil // no redirect
+	}
+	to, err := r.Location()
+	if errors.Is(err, http.ErrNoLocation) {
+		return nil, nil //nolint:nilnil // an answer like any other
+	}
+	if err != nil {
+		return nil, errRedirect{"its address cannot be read"}
+	}
+	next.URL, next.Host = to, to.Host
+	if next.GetBody != nil {
+		next.Body, err = next.GetBody()
+	}
+	return next, err
+}
+
+// exchange makes one request by a connection of its own. Connections are not
+// kept: there are minutes to months between two requests, and an idle
+// connection costs timers.
+func (c *Client) exchange(req *http.Request, leaves func()) (r response, err error) {
+	ctx := req.Context()
+	conn, err := c.connect(ctx, req.URL)
+	if err != nil {
+		return r, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer func() { // not that the connection was closed, but why
+		if err != nil {
+			err = cmp.Or(ctx.Err(), err)
+		}
+	}()
+
+	leaves()
+	req.Close = true
+	if err := req.Write(conn); err != nil {
+		return r, err
+	}
+	limit := &io.LimitedReader{R: conn, N: maxHeader}
+	from := bufio.NewReader(limit)
+	for r.Response == nil || r.StatusCode/100 == 1 {
+		if r.Response, err = http.ReadResponse(from, req); err != nil { //nolint:bodyclose // it ends with the connection
+			if limit.N == 0 {
+				err = fmt.Errorf("its header is longer than %d KiB", maxHeader>>10)
+			}
+			return r, err
+		}
+	}
+	limit.N = math.MaxInt64
+	r.body, err = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	return r, err
+}
+
+func (c *Client) connect(ctx context.Context, u *url.URL) (net.Conn, error) {
+	host, err := idna.ToASCII(strings.ToLower(u.Hostname()))
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "https" {
+		return c.dial(ctx, "tcp", net.JoinHostPort(host, cmp.Or(u.Port(), "80")))
+	}
+	roots, err := c.roots()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.dial(ctx, "tcp", net.JoinHostPort(host, cmp.Or(u.Port(), "443")))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	secure := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}

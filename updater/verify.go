@@ -1,0 +1,331 @@
+package updater
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"wandns/persist"
+	"wandns/wan"
+)
+
+// Check is the question what is published of a service's names. It precedes
+// their first request, since a lost store or another program may have
+// published the address before, and any after a request of unknown outcome.
+type Check struct {
+	Key      string
+	Service  string
+	Account  string
+	Login    string
+	Hosts    []string
+	Families [2]bool // by wan.Family
+	Way      Way
+	For      time.Duration // at most
+}
+
+// Checked is the outcome of a Check.
+type Checked struct {
+	Key   string
+	Found []Found
+	Err   error // a *Fault: what the provider wants before anything else is sent
+}
+
+func (Checked) event() {}
+
+// Found is what is published of a name.
+type Found struct {
+	Host  string
+	Addrs [2][]netip.Addr // by wan.Family
+	Known [2]bool         // by wan.Family: Addrs is all there is
+	Why   string          // the rest is not known
+}
+
+// A DNS that does not answer must not keep an address from being published:
+// for so long does a check last, and the one before the first request, where
+// no outcome is unknown.
+const (
+	checkFor = 3 * time.Second
+	firstFor = checkFor / 2
+)
+
+// part is one record of a service.
+type part struct {
+	host   string
+	family wan.Family
+}
+
+// pass lets requests leave without a check.
+type pass struct {
+	// but is what a request of unknown outcome carried. If that is wanted
+	// again, or what was confirmed before, it may be published already; any
+	// other address is not.
+	but   netip.Addr
+	blind bool       // the check did not find out
+	found netip.Addr // the check found this instead of the wanted address
+	again time.Time  // a check has to be made, but not before
+}
+
+// isOpen reports whether a request of unknown outcome was about a family.
+func isOpen(h persist.Host, f wan.Family) bool { return [...]bool{h.Open4, h.Open6}[f] }
+
+func opened(h persist.Host, v4, v6 bool) persist.Host {
+	h.Open4, h.Open6 = h.Open4 || v4, h.Open6 || v6
+	return h
+}
+
+// recall takes the intents that an earlier process left for what they are:
+// nobody knows what became of them.
+func (e *Engine) recall() {
+	for name, r := range e.records {
+		if r.Intent == nil {
+			continue
+		}
+		hosts := maps.Clone(r.Hosts)
+		if hosts == nil {
+			hosts = map[string]persist.Host{}
+		}
+		for _, host := range r.Intent.Hosts {
+			hosts[host] = opened(hosts[host], r.Intent.V4.IsValid(), r.Intent.V6.IsValid())
+		}
+		r.Hosts, r.Intent = hosts, nil
+		e.records[name] = r
+	}
+}
+
+// open notes that nobody knows what a request did to a name.
+func (s *service) open(req Request, host string) {
+	hosts := s.ownHosts()
+	hosts[host] = opened(hosts[host], req.V4.IsValid(), req.V6.IsValid())
+	for _, f := range wan.Families() {
+		if a := req.Addr(f); a.IsValid() {
+			s.let(part{host, f}, pass{but: a})
+		}
+	}
+}
+
+func (s *service) let(r part, p pass) {
+	if s.passes == nil {
+		s.passes = map[part]pass{}
+	}
+	s.passes[r] = p
+}
+
+// unheard makes up for a check that found nothing out: the request did not
+// reach the provider either, so both are tried again.
+func (s *service) unheard(req Request) {
+	maps.DeleteFunc(s.passes, func(r part, p pass) bool { return p.blind && slices.Contains(req.Hosts, r.host) })
+}
+
+// unsure reports whether a check has to come before a request. What the
+// provider takes from the connection nobody else can know.
+func (s *service) unsure(host string, f wan.Family) bool {
+	h := s.rec.Hosts[host]
+	has, _ := published(h, f)
+	wanted := s.lacks(h, f)
+	if !wanted.IsValid() || s.from[f] != "" || h.Refused != "" {
+		return false
+	}
+	p, passed := s.passes[part{host, f}]
+	if !passed || !p.again.IsZero() {
+		return isOpen(h, f) || !has.IsValid()
+	}
+	return isOpen(h, f) && p.but.IsValid() && (wanted == p.but || wanted == has)
+}
+
+// verify starts the check that has to come before the service's next request,
+// and reports whether there is one to wait for. Looking costs none of the
+// provider's changes, so only other waits delay it.
+func (p *Plan) verify(e *Engine, s *service, req Request, now time.Time) bool {
+	if s.check != nil {
+		return true
+	}
+	at := s.ready(req)
+	var parts []part
+	for _, host := range s.Hosts {
+		for _, f := range wan.Families() {
+			if !s.unsure(host, f) {
+				continue
+			}
+			r := part{host, f}
+			at = later(at, s.passes[r].again)
+			parts = append(parts, r)
+		}
+	}
+	if len(parts) == 0 {
+		return false
+	}
+	if at.After(now) {
+		p.wake(at)
+		return true
+	}
+	c := Check{Service: s.Name, Account: s.Account, Login: s.Login, For: firstFor}
+	for _, r := range parts {
+		c.Families[r.family] = true
+		if isOpen(s.rec.Hosts[r.host], r.family) {
+			c.For = checkFor
+		}
+		if !slices.Contains(c.Hosts, r.host) {
+			c.Hosts = append(c.Hosts, r.host)
+		}
+	}
+	e.checks++
+	c.Key, c.Way = fmt.Sprintf("check %d of %s", e.checks, s.Name), e.way(s)
+	s.check = &c
+	p.Checks = append(p.Checks, c)
+	return true
+}
+
+// checked takes in what is published, and compares it with what is wanted by
+// now.
+func (e *Engine) checked(now time.Time, ev Checked) {
+	i := slices.IndexFunc(e.services, func(s *service) bool { return s.check != nil && s.check.Key == ev.Key })
+	if i < 0 {
+		return
+	}
+	s := e.services[i]
+	c := s.check
+	s.check = nil
+	if s.Account != c.Account {
+		return // the answer is for the account before a reload
+	}
+	if fault, ok := ev.Err.(*Fault); ok { //nolint:errorlint // as in Done
+		if fault.Kind != Blocked || s.Login == c.Login {
+			s.rec.Error = fault.Detail
+			e.apply(now, s, Request{}, fault)
+		}
+		return
+	}
+	hosts, settled := s.ownHosts(), false
+	for _, host := range c.Hosts {
+		found := ev.of(host)
+		for _, f := range wan.Families() {
+			wanted, addrs := s.lacks(hosts[host], f), found.Addrs[f]
+			switch r := (part{host, f}); {
+			case !c.Families[f] || s.from[f] != "":
+			case !found.Known[f]:
+				s.let(r, pass{blind: true})
+			case !wanted.IsValid(): // the WAN flaps: there is nothing to compare it with
+				s.let(r, pass{again: now.Add(soon(1))})
+			case len(addrs) == 0:
+				s.let(r, pass{})
+			case len(addrs) > 1 || addrs[0] != wanted:
+				s.let(r, pass{found: addrs[0]})
+			default:
+				hosts[host] = confirm(hosts[host], f, wanted, "", stamp(now))
+				settled = true
+			}
+		}
+	}
+	if settled {
+		// What the intent still says of others is said by their names too.
+		s.rec.Intent, s.unsent = nil, false
+		s.rec.Failures, s.rec.Error = 0, ""
+		if !s.hold.until.After(now) {
+			s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
+		}
+		s.identify()
+		e.dirty[s.Name] = true
+	}
+}
+
+func (ev Checked) of(host string) Found {
+	i := slices.IndexFunc(ev.Found, func(f Found) bool { return f.Host == host })
+	if i < 0 {
+		return Found{}
+	}
+	return ev.Found[i]
+}
+
+// stands returns what a check found published instead of what is wanted.
+func (s *service) stands(host string, f wan.Family) (netip.Addr, bool) {
+	h := s.rec.Hosts[host]
+	has, _ := published(h, f)
+	found := s.passes[part{host, f}].found
+	return found, found.IsValid() && (isOpen(h, f) || !has.IsValid())
+}
+
+// looksUp describes a check under way.
+func (s *service) looksUp() string {
+	names := s.check.Hosts[0]
+	if more := len(s.check.Hosts) - 1; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	for _, host := range s.check.Hosts {
+		if h := s.rec.Hosts[host]; h.Open4 || h.Open6 {
+			return fmt.Sprintf("whether the last request took effect is not known; looking up what is published for %s before anything is sent", names)
+		}
+	}
+	return fmt.Sprintf("looking up what is published for %s before anything is sent", names)
+}
+
+// verify carries out a check: the provider knows best, then the DNS.
+func verify(ctx context.Context, c Check, a Account) Checked {
+	ctx, cancel := context.WithTimeout(By(ctx, c.Way), c.For)
+	defer cancel()
+	if reader, ok := a.Provider.(Reader); ok {
+		list, err := reader.Published(ctx, c.Hosts)
+		fault, _ := err.(*Fault) //nolint:errorlint // Reader's contract
+		switch {
+		case err == nil:
+			return Checked{Key: c.Key, Found: read(c.Hosts, list)}
+		case fault != nil && (fault.Kind == Throttled || fault.Kind == Blocked):
+			return Checked{Key: c.Key, Err: redactFault(fault, a.Secrets)}
+		}
+	}
+	found := make([]Found, len(c.Hosts))
+	look := newDNSLook(a.Client)
+	busy := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for i, host := range c.Hosts {
+		busy <- struct{}{}
+		all.Go(func() {
+			found[i] = look.published(ctx, host, c.Families, a.NotInDNS)
+			<-busy
+		})
+	}
+	all.Wait()
+	return Checked{Key: c.Key, Found: found}
+}
+
+// atOnce bounds the names that are looked up at the same time.
+const atOnce = 8
+
+// read translates what a provider says. Names that it does not know have no
+// address.
+func read(hosts []string, list []Published) []Found {
+	var all []Found
+	for _, host := range hosts {
+		found := Found{Host: host, Known: [2]bool{true, true}}
+		for _, p := range list {
+			if !strings.EqualFold(p.Host, host) {
+				continue
+			}
+			for f, a := range []netip.Addr{wan.IPv4: p.V4, wan.IPv6: p.V6} {
+				if a.IsValid() {
+					found.Addrs[f] = append(found.Addrs[f], a)
+				}
+			}
+		}
+		all = append(all, found)
+	}
+	return all
+}
+
+// explain logs what a check could not find out.
+func (r *Runner) explain(o outcome) {
+	ev, ok := o.event.(Checked)
+	if !ok {
+		return
+	}
+	delete(r.cancel, o.of)
+	for _, found := range ev.Found {
+		if found.Why != "" {
+			r.Log.Debug("what is published could not be looked up", "hostname", found.Host, "why", found.Why)
+		}
+	}
+}
