@@ -5,6 +5,7 @@ package packaging
 import (
 	"bytes"
 	"crypto/sha256"
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +73,23 @@ func TestLinkerRemovesDeadCode(t *testing.T) {
 	}
 }
 
+// The kernel refuses to start what reserves more memory than a board has, used
+// or not.
+func TestRouterBinaryReservesLittleMemory(t *testing.T) {
+	command(t, root, "make", "-s", "mipsle")
+	f, err := elf.Open(filepath.Join(root, "dist/bin/mipsle/wandns"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const most = 1 << 20
+	for _, p := range f.Progs {
+		if blank := p.Memsz - p.Filesz; p.Type == elf.PT_LOAD && blank > most {
+			t.Errorf("a segment reserves %d KiB beyond what is in the file", blank>>10)
+		}
+	}
+}
+
 func deps(t *testing.T, pkg string) []string {
 	t.Helper()
 	return strings.Fields(string(command(t, root, "go", "list", "-deps", "-tags", "nethttpomithttp2", pkg)))
@@ -116,8 +134,12 @@ func TestFloors(t *testing.T) {
 }
 
 func TestShellScripts(t *testing.T) {
-	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh",
+	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh", "packaging/flash-init.sh",
+		"openwrt/wandns/files/wandns.defaults", "openwrt/wandns/files/wandns.hotplug-ntp", "openwrt/wandns/test.sh",
 		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh")
+	// The shell of its first line is OpenWrt's rc.common, on busybox.
+	command(t, root, "shellcheck", "-s", "dash", "openwrt/wandns/files/wandns.init", "packaging/testdata/procd.sh")
+	command(t, root, "busybox", "ash", "-n", "openwrt/wandns/files/wandns.init")
 }
 
 func TestTopLevel(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,16 +24,15 @@ func TestInAGuest(t *testing.T) {
 		t.Fatal(err)
 	}
 	guest := filepath.Join(top, "dist/guest") // by make test-qemu
-	kernel, err := filepath.Glob(filepath.Join(guest, "boot/vmlinuz-*"))
-	if err != nil || len(kernel) != 1 {
-		t.Fatalf("%d kernels in %s: %v; run: make test-qemu", len(kernel), guest, err)
-	}
-	release := strings.TrimPrefix(filepath.Base(kernel[0]), "vmlinuz-")
-	modules := command(t, root, "modprobe", "-d", guest, "-S", release, "--show-depends", "-a", "virtio_pci", "9pnet_virtio", "9p", "overlay")
-	initramfs := filepath.Join(t.TempDir(), "initramfs")
-	if err := os.WriteFile(initramfs, archive(t, string(modules)), 0o600); err != nil {
+	kernel := one(t, filepath.Join(guest, "boot/vmlinuz-*"))
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
 		t.Fatal(err)
 	}
+	var a archive
+	a.system(t, busybox, "guest-init.sh", "host", "memory")
+	a.modules(t, guest, "modules", "virtio_pci", "9pnet_virtio", "9p", "overlay")
+	initramfs := a.save(t)
 	test := filepath.Join(t.TempDir(), "wandns.test")
 	command(t, root, "go", "test", "-c", "-tags", "nethttpomithttp2,qemu", "-o", test, "./cmd/wandns")
 
@@ -41,7 +41,7 @@ func TestInAGuest(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "512",
 		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
-		"-kernel", kernel[0], "-initrd", initramfs,
+		"-kernel", kernel, "-initrd", initramfs,
 		"-append", fmt.Sprintf("console=ttyS0 quiet panic=-1 guest_script=%s/packaging/guest.sh guest_kernel=%s guest_dir=%s/cmd/wandns guest_test=%s", top, guest, top, test),
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
 	out, err := cmd.CombinedOutput()
@@ -51,52 +51,85 @@ func TestInAGuest(t *testing.T) {
 	t.Logf("the guest, in %s:\n%s", time.Since(began), out)
 }
 
-// archive is the guest's first file system, in cpio's newc format. Modules are
-// modprobe's "insmod FILE" lines.
-func archive(t *testing.T, modules string) []byte {
+// archive is a guest's first file system, in cpio's newc format.
+type archive struct {
+	bytes.Buffer
+	names []string
+}
+
+func (a *archive) entry(name string, mode int, data []byte) {
+	if slices.Contains(a.names, name) {
+		return
+	}
+	a.names = append(a.names, name)
+	fmt.Fprintf(a, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name)+1, 0)
+	a.WriteString(name + "\x00")
+	a.pad()
+	a.Write(data)
+	a.pad()
+}
+
+func (a *archive) pad() {
+	for a.Len()%4 != 0 {
+		a.WriteByte(0)
+	}
+}
+
+func (a *archive) file(t *testing.T, name, from string, mode int) {
 	t.Helper()
-	var b bytes.Buffer
-	entry := func(name string, mode int, data []byte) {
-		fmt.Fprintf(&b, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name)+1, 0)
-		b.WriteString(name + "\x00")
-		pad(&b)
-		b.Write(data)
-		pad(&b)
-	}
-	file := func(name, from string, mode int) {
-		data, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		entry(name, mode, data)
-	}
-	busybox, err := exec.LookPath("busybox")
+	data, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.entry(name, mode, data)
+}
+
+// system is a shell and what it is to do, with places to mount to.
+func (a *archive) system(t *testing.T, busybox, script string, dirs ...string) {
+	t.Helper()
 	if program, err := elf.Open(busybox); err != nil || program.Section(".interp") != nil {
 		t.Fatalf("%s is not linked statically: %v; install busybox-static", busybox, err)
 	}
-	for _, name := range []string{"bin", "proc", "host", "memory", "root"} {
-		entry(name, 0o040755, nil)
+	for _, name := range append(dirs, "bin", "proc", "root") {
+		a.entry(name, 0o040755, nil)
 	}
-	file("bin/busybox", busybox, 0o100755)
-	file("init", "guest-init.sh", 0o100755)
-	list := "" // in order, each once
-	for line := range strings.Lines(modules) {
-		from := strings.Fields(line)[1]
-		if name := filepath.Base(from); !strings.Contains(list, name+"\n") {
-			list += name + "\n"
-			file(name, from, 0o100644)
-		}
-	}
-	entry("modules", 0o100644, []byte(list))
-	entry("TRAILER!!!", 0, nil)
-	return b.Bytes()
+	a.file(t, "bin/busybox", busybox, 0o100755)
+	a.file(t, "init", script, 0o100755)
 }
 
-func pad(b *bytes.Buffer) {
-	for b.Len()%4 != 0 {
-		b.WriteByte(0)
+// modules are drivers with what they need, and a list of them in order.
+func (a *archive) modules(t *testing.T, guest, list string, names ...string) {
+	t.Helper()
+	release := filepath.Base(one(t, filepath.Join(guest, "lib/modules/*")))
+	out := command(t, root, "modprobe", append([]string{"-d", guest, "-S", release, "--show-depends", "-a"}, names...)...)
+	var files strings.Builder
+	for line := range strings.Lines(string(out)) {
+		from, ok := strings.CutPrefix(strings.TrimSpace(line), "insmod ")
+		if !ok {
+			continue // it is in the kernel
+		}
+		a.file(t, filepath.Base(from), from, 0o100644)
+		fmt.Fprintln(&files, filepath.Base(from))
 	}
+	a.entry(list, 0o100644, []byte(files.String()))
+}
+
+func (a *archive) save(t *testing.T) string {
+	t.Helper()
+	a.entry("TRAILER!!!", 0, nil)
+	name := filepath.Join(t.TempDir(), "initramfs")
+	if err := os.WriteFile(name, a.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// one is the only file of a pattern.
+func one(t *testing.T, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%d files are %s: %v; run: make test-qemu", len(files), pattern, err)
+	}
+	return files[0]
 }

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const repository = "../.."
+
+// packed makes packages of a stand-in for the program.
+func packed(t *testing.T, change func(*options)) options {
+	t.Helper()
+	o := options{
+		out: t.TempDir(), bin: t.TempDir(), files: repository + "/openwrt/wandns/files",
+		version: "0.1.0-r1", maintainer: "packager@example.com", mtime: time.Unix(1_780_000_000, 0).UTC(),
+	}
+	if change != nil {
+		change(&o)
+	}
+	for _, a := range arches() {
+		program := bytes.Repeat([]byte("a program for "+a.bin+"\n"), 10_000)
+		if err := write(filepath.Join(o.bin, a.bin, "wandns"), program); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := pack(o, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func read(t *testing.T, parts ...string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(parts...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func unzipped(t *testing.T, b []byte) []byte {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err = io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+type entry struct {
+	tar.Header
+	data string
+}
+
+func untar(t *testing.T, b []byte) (list []entry) {
+	t.Helper()
+	for r := tar.NewReader(bytes.NewReader(unzipped(t, b))); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, entry{*h, string(data)})
+	}
+}
+
+// wanted is what lies where on the router, by the sources.
+func wanted(t *testing.T, o options, a arch) map[string]file {
+	t.Helper()
+	files := map[string]file{"/usr/sbin/wandns": {mode: 0o755, data: read(t, o.bin, a.bin, "wandns")}}
+	for name, f := range installed() {
+		f.data = read(t, o.files, name)
+		files[f.path] = f
+	}
+	return files
+}
+
+func TestIpk(t *testing.T) {
+	o := packed(t, nil)
+	for _, a := range arches() {
+		outer := untar(t, read(t, o.out, "ipk", "wandns_0.1.0-r1_"+a.name+".ipk"))
+		if len(outer) != 3 || outer[0].Name != "./debian-binary" || outer[0].data != "2.0\n" ||
+			outer[1].Name != "./data.tar.gz" || outer[2].Name != "./control.tar.gz" {
+			t.Fatalf("%s: the container holds %v", a.name, outer)
+		}
+		want := wanted(t, o, a)
+		size, folders := 0, []string{}
+		for _, e := range untar(t, []byte(outer[1].data)) {
+			if e.Uid != 0 || e.Gid != 0 || !e.ModTime.Equal(o.mtime) {
+				t.Errorf("%s: %s belongs to %d:%d since %v", a.name, e.Name, e.Uid, e.Gid, e.ModTime)
+			}
+			if e.Typeflag == tar.TypeDir {
+				folders = append(folders, e.Name)
+				continue
+			}
+			path := strings.TrimPrefix(e.Name, ".")
+			if !slices.Contains(folders, "."+filepath.Dir(path)+"/") {
+				t.Errorf("%s: %s comes before its folder", a.name, path)
+			}
+			f, ok := want[path]
+			if !ok || e.Mode != f.mode || e.data != string(f.data) {
+				t.Errorf("%s: %s with mode %o is not what the sources have", a.name, path, e.Mode)
+			}
+			delete(want, path)
+			size += len(e.data)
+		}
+		for path := range want {
+			t.Errorf("%s: %s is missing", a.name, path)
+		}
+		control := map[string]entry{}
+		for _, e := range untar(t, []byte(outer[2].data)) {
+			control[strings.TrimPrefix(e.Name, "./")] = e
+		}
+		for _, line := range []string{
+			"Package: wandns", "Version: 0.1.0-r1", "Depends: ca-bundle", "Architecture: " + a.name,
+			"Require-User: wandns:wandns", fmt.Sprint("Installed-Size: ", size),
+		} {
+			if !strings.Contains("\n"+control["control"].data, "\n"+line+"\n") {
+				t.Errorf("%s: control lacks %q:\n%s", a.name, line, control["control"].data)
+			}
+		}
+		if got := control["conffiles"].data; got != "/etc/config/wandns\n" {
+			t.Errorf("%s: conffiles = %q", a.name, got)
+		}
+		for _, name := range []string{"postinst", "prerm"} {
+			if e := control[name]; e.Mode != 0o755 || !strings.HasSuffix(e.data, "\ndefault_"+name+" $0 $@\n") {
+				t.Errorf("%s: %s with mode %o is %q", a.name, name, e.Mode, e.data)
+			}
+		}
+	}
+}
+
+func TestIpkFeed(t *testing.T) {
+	o := packed(t, nil)
+	index := read(t, o.out, "ipk/Packages")
+	if !bytes.Equal(unzipped(t, read(t, o.out, "ipk/Packages.gz")), index) {
+		t.Error("Packages.gz is another index than Packages")
+	}
+	paragraphs := strings.Split(strings.TrimSuffix(string(index), "\n\n"), "\n\n")
+	if len(paragraphs) != len(arches()) {
+		t.Errorf("%d packages in the index for %d architectures", len(paragraphs), len(arches()))
+	}
+	field := regexp.MustCompile(`(?m)^(\S+): (.*)$`)
+	for _, p := range paragraphs {
+		fields := map[string]string{}
+		for _, m := range field.FindAllStringSubmatch(p, -1) {
+			fields[m[1]] = m[2]
+		}
+		ipk := read(t, o.out, "ipk", fields["Filename"])
+		if fields["Size"] != fmt.Sprint(len(ipk)) || fields["SHA256sum"] != fmt.Sprintf("%x", sha256.Sum256(ipk)) ||
+			!strings.Contains(fields["Filename"], fields["Architecture"]) || fields["Description"] == "" {
+			t.Errorf("the index is wrong about %v", fields)
+		}
+	}
+
+	line := func(text []byte) []byte {
+		_, b, _ := strings.Cut(string(text), "\n")
+		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	sig := line(read(t, o.out, "ipk/Packages.sig"))
+	key := line(read(t, o.out, "ipk", fmt.Sprintf("%x", sig[2:10])))
+	if !bytes.Equal(sig[:10], key[:10]) || !ed25519.Verify(key[10:], index, sig[10:]) {
+		t.Error("the key beside the index did not sign it")
+	}
+}
+
+// Made by usign itself.
+func TestUsignKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := write(path, []byte("untrusted comment: private key fe30173f824ddf1b\n"+
+		"RWRCSwAAAABe25nLNHsJ47RkaOPJavRy+CnG1atFWe/+MBc/gk3fG0DAy1endL9oSwEzaxwf+j2T0jwZ0Fv4NJu+5m7dDSxzO/lIFKfSUVmsGPA+183mUTiV/QPqsN36z9/7qmZXjRM=\n")); err != nil {
+		t.Fatal(err)
+	}
+	k, err := readUsignKey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "untrusted comment: public key fe30173f824ddf1b\nRWT+MBc/gk3fGzv5SBSn0lFZrBjwPtfN5lE4lf0D6rDd+s/f+6pmV40T\n"; string(k.public()) != want {
+		t.Errorf("public key %q, want %q", k.public(), want)
+	}
+}
+
+func TestBadKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	for _, text := range []string{"", "untrusted comment: x\n", "untrusted comment: x\nRWQ=\n", "-----BEGIN EC PRIVATE KEY-----\n"} {
+		if err := write(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readUsignKey(path); err == nil || !strings.Contains(err.Error(), "usign -G") {
+			t.Errorf("usign key %q: %v", text, err)
+		}
+		if _, err := readApkKey(path); err == nil || !strings.Contains(err.Error(), "openssl ecparam") {
+			t.Errorf("apk key %q: %v", text, err)
+		}
+	}
+}
+
+// The same input gives the same bytes, signatures too.
+func TestReproducible(t *testing.T) {
+	first := packed(t, func(o *options) { o.only = "mipsel_24kc" })
+	second := packed(t, func(o *options) {
+		o.only = "mipsel_24kc"
+		o.usignKey, o.apkKey = filepath.Join(first.out, "keys/usign"), filepath.Join(first.out, "keys/apk.pem")
+	})
+	n := 0
+	for _, dir := range []string{"ipk", "apk"} {
+		err := filepath.WalkDir(filepath.Join(first.out, dir), func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			n++
+			if name := strings.TrimPrefix(path, first.out); !bytes.Equal(read(t, path), read(t, second.out, name)) {
+				t.Errorf("%s differs", name)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 8 {
+		t.Errorf("%d files in the feeds, want 8", n)
+	}
+}
+
+// The feed's Makefile puts the same files in the same places.
+func TestFeedMakefile(t *testing.T) {
+	text := string(read(t, repository, "openwrt/wandns/Makefile"))
+	modes := map[string]int64{"BIN": 0o755, "CONF": 0o600, "DATA": 0o644}
+	want := installed()
+	for _, m := range regexp.MustCompile(`\$\(INSTALL_(\w+)\) \./files/(\S+) \$\(1\)(\S+)`).FindAllStringSubmatch(text, -1) {
+		if f := want[m[2]]; f.path != m[3] || f.mode != modes[m[1]] {
+			t.Errorf("the Makefile installs %s as %s with mode %o, the packer as %s with %o", m[2], m[3], modes[m[1]], f.path, f.mode)
+		}
+		delete(want, m[2])
+	}
+	for name := range want {
+		t.Errorf("the Makefile does not install %s", name)
+	}
+	version := regexp.MustCompile(`(?m)^VERSION := (.*)$`).FindStringSubmatch(string(read(t, repository, "Makefile")))
+	if len(version) != 2 || !strings.Contains(text, "PKG_VERSION:="+version[1]+"\n") {
+		t.Errorf("the feed's Makefile has another version than %v", version)
+	}
+}
+
+// The package of a router with little flash, with its real program.
+func TestIpkIsSmall(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "make", "-s", "mipsle")
+	cmd.Dir = repository
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	o := options{out: t.TempDir(), bin: repository + "/dist/bin", files: repository + "/openwrt/wandns/files", version: "0.1.0-r1", only: "mipsel_24kc"}
+	if err := pack(o, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	const budget = 2_600_000
+	ipk := read(t, o.out, "ipk/wandns_0.1.0-r1_mipsel_24kc.ipk")
+	apk := read(t, o.out, "apk/mipsel_24kc/wandns-0.1.0-r1.apk")
+	t.Logf("ipk %d bytes, apk %d, budget %d", len(ipk), len(apk), budget)
+	if len(ipk) > budget || len(apk) > budget {
+		t.Error("over the budget")
+	}
+	program := read(t, o.bin, "mipsle/wandns")
+	if !slices.ContainsFunc(untar(t, []byte(untar(t, ipk)[1].data)), func(e entry) bool { return e.data == string(program) }) {
+		t.Error("the program in the package is another one")
+	}
+}

@@ -1,0 +1,26 @@
+# What an init script meets on a router, as far as wandns.init needs it. It
+# prints the calls of procd. The test sets $R, the router's root.
+
+config_load() {
+	grep -q broken "${UCI_CONFIG_DIR:-$R/etc/config}/wandns" && return 1
+	CONFIG="$(cat "${UCI_CONFIG_DIR:-$R/etc/config}/wandns")"
+	while read -r kind name value; do
+		[ "$kind" != option ] || option_cb "$name" "$value"
+	done <"${UCI_CONFIG_DIR:-$R/etc/config}/wandns"
+}
+reset_cb() { option_cb() { :; }; }
+reset_cb
+config_get() {
+	local value
+	value="$(echo "$CONFIG" | sed -n "s|^option $3 ||p")"
+	eval "$1=\${value:-\$4}"
+}
+config_get_bool() { config_get "$@"; }
+user_exists() { grep -q "^$1:" "$R/etc/passwd"; }
+logger() { sed 's/^/log: /'; }
+chown() { echo "chown $*"; }
+chgrp() { echo "chgrp $*"; }
+
+for f in open_instance close_instance set_param add_jail add_jail_mount add_jail_mount_rw add_reload_trigger; do
+	eval "procd_$f() { echo \"$f\${*:+ \$*}\"; }"
+done
