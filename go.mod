@@ -2,7 +2,7 @@ module wandns
 
 go 1.26.0
 
-godebug fips140=off
+godebug fips140=off // the default, but for GOFIPS140 in the Makefile
 
 require (
 	github.com/BurntSushi/toml v1.6.0

@@ -53,7 +53,7 @@ type ClientConfig struct {
 func NewClient(c ClientConfig) *Client {
 	dial := c.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: 15 * time.Second, ControlContext: takeWay(cmp.Or(c.MWAN3, "/var/run/mwan3"))}).DialContext
+		dial = (&net.Dialer{Timeout: 15 * time.Second, ControlContext: takeWay(cmp.Or(c.MWAN3, MWAN3))}).DialContext
 	}
 	dial = byWay(dial)
 	return &Client{c.Secrets, dial, c.Resolv, sync.OnceValues(func() (*x509.CertPool, error) { return loadRoots(c.CAFile) })}

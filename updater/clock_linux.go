@@ -5,21 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// ReadClock reads the kernel's clocks.
-func ReadClock() Reading {
-	r := Reading{Wall: time.Now(), Synced: synced()}
-	var up unix.Timespec
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err == nil && unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) == nil {
-		r.Boot, r.Up = strings.TrimSpace(string(boot)), time.Duration(up.Nano())
+// ReadClock returns what reads the kernel's clocks. In runDir it finds what the
+// hotplug script of NTP has left.
+func ReadClock(runDir string) func() Reading {
+	return func() Reading {
+		r := Reading{Wall: time.Now()}
+		var up unix.Timespec
+		boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		if err == nil && unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) == nil {
+			r.Boot, r.Up = strings.TrimSpace(string(boot)), time.Duration(up.Nano())
+		}
+		r.Synced = synced() || answered(filepath.Join(runDir, ntpName), r.Boot)
+		return r
 	}
-	return r
 }
 
 // synced reports that the clock is kept right, as the kernel was told or
@@ -31,6 +36,14 @@ func synced() bool {
 	}
 	_, err := os.Stat("/var/state/dnsmasqsec") // dnsmasq's, at the first answer of NTP since the boot
 	return err == nil
+}
+
+// ntpName is the file of run_dir that names the boot in which NTP has answered.
+const ntpName = "ntp"
+
+func answered(mark, boot string) bool {
+	b, err := os.ReadFile(mark)
+	return err == nil && boot != "" && strings.TrimSpace(string(b)) == boot
 }
 
 // ClockSteps tells when somebody sets the clock, and when the machine wakes

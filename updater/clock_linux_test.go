@@ -3,6 +3,7 @@ package updater
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,10 +11,40 @@ import (
 )
 
 func TestReadClock(t *testing.T) {
-	a := ReadClock()
-	b := ReadClock()
+	dir := t.TempDir()
+	read := ReadClock(dir)
+	a, b := read(), read()
 	if a.Boot == "" || a.Boot != b.Boot || b.Up <= a.Up || a.Up <= 0 || apart(a.offset(), b.offset(), 100*time.Millisecond) {
 		t.Errorf("%+v, then %+v", a, b)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ntpName), []byte(a.Boot+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !read().Synced {
+		t.Error("what the hotplug script left is not seen")
+	}
+}
+
+// NTP's word is for one boot, even where run_dir survives it.
+func TestNTPHasAnswered(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), ntpName)
+	for _, c := range []struct {
+		name, mark, boot string
+		want             bool
+	}{
+		{name: "nothing", boot: "b1"},
+		{"in this boot", "b1\n", "b1", true},
+		{"before this boot", "b1\n", "b2", false},
+		{"in a boot without a name", "", "", false},
+	} {
+		if c.name != "nothing" {
+			if err := os.WriteFile(mark, []byte(c.mark), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := answered(mark, c.boot); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
 	}
 }
 

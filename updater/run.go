@@ -69,12 +69,16 @@ type Runner struct {
 	PID      int
 	// Publish stores the status: JSON, only called when it changed.
 	Publish func([]byte) error
+	// Measure, if set, stores the same as metrics, after Publish, and when
+	// the run ends.
+	Measure func([]byte) error
 	// Once ends the run when nothing is due at this moment.
 	Once bool
 	// Clock says how far the wall clock can be relied on; nil for the
 	// kernel's, if nothing was stored before.
 	Clock *Timekeeper
-	// Rest, if set, is called when the last request in flight was answered.
+	// Rest, if set, is called when nothing is left to do after the start, and
+	// when the last request in flight was answered.
 	Rest func()
 
 	accounts map[string]Account
@@ -91,6 +95,8 @@ type Runner struct {
 	warned   map[string][]string // the troubles logged since all was well, by service
 	trouble  string              // with the journal
 	problem  string              // with the configuration
+	faults   map[string]int      // since the start, by service
+	unsaid   string              // why the metrics could not be written
 }
 
 // once bounds the waits that a single pass sits out.
@@ -107,7 +113,7 @@ const grace = 4 * time.Second
 func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	r.done = make(chan outcome)
 	r.cancel = map[string]context.CancelFunc{}
-	r.before, r.warned = map[string]ServiceStatus{}, map[string][]string{}
+	r.before, r.warned, r.faults = map[string]ServiceStatus{}, map[string][]string{}, map[string]int{}
 	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
@@ -120,7 +126,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	defer timer.Stop()
 	r.began = time.Now()
 	if r.Clock == nil {
-		r.Clock = NewTimekeeper(persist.Moment{}, ReadClock)
+		r.Clock = NewTimekeeper(persist.Moment{}, ReadClock(""))
 	}
 	step := func(ev Event) {
 		now := time.Now()
@@ -148,19 +154,24 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 				states = nil
 				continue
 			}
+			first := !r.seen
 			r.seen = true
 			step(Seen{s})
+			if first && r.running == 0 && r.Rest != nil {
+				r.Rest()
+			}
 		case d := <-r.done:
 			r.running--
 			r.cancel[d.of]()
 			r.explain(d)
+			r.count(d)
 			step(d.event)
 			if r.running == 0 && r.Rest != nil {
 				r.Rest()
 			}
 		case c := <-r.Commands:
 			if c.With != nil {
-				c.Event, r.problem = r.configure(c.With), ""
+				c.Event, r.problem, r.shown = r.configure(c.With), "", nil
 			}
 			if c.Problem != "" {
 				r.problem = c.Problem
@@ -183,7 +194,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			if !r.saveAt.IsZero() {
 				r.save(time.Now(), nil)
 			}
-			return r.status(time.Now())
+			st := r.status(time.Now())
+			r.measure(st, false)
+			return st
 		}
 	}
 }
@@ -349,6 +362,7 @@ func (r *Runner) report(now time.Time) {
 	if err := r.Publish(append(b, '\n')); err != nil {
 		r.Log.Warn("the status could not be written; make run_dir a writable directory", "error", err)
 	}
+	r.measure(st, true)
 }
 
 // transition logs what changed, once: a retry that fails as before is silent.

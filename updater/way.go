@@ -148,6 +148,9 @@ func (w Way) take(fd int, v4 bool, mwan3 string) error {
 	return nil
 }
 
+// MWAN3 is the directory of mwan3 while it runs.
+const MWAN3 = "/var/run/mwan3"
+
 // markFor returns the mark with which mwan3's rules leave a packet alone: all
 // bits of its mask, if mwan3 runs, which a directory of its own shows.
 func markFor(mwan3 string) (uint32, bool) {

@@ -19,6 +19,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"wandns/updater"
 	"wandns/wan"
@@ -34,6 +35,7 @@ const (
 type config struct {
 	StateDir, RunDir string
 	LogLevel         slog.Level
+	MetricsFile      string
 	Services         []serviceConfig
 	Warnings         []string
 	UCI              bool // the language that it is written in, which is TOML otherwise
@@ -132,8 +134,9 @@ const (
 	maxLine   = 4 << 10
 )
 
-// readSmall reads a regular file, and says whether others may read it too. Its
-// error does not name the file: a secret may stand in its place.
+// readSmall reads a regular file, and says whether others may read it too,
+// apart from a group that gives it to this process. Its error does not name
+// the file: a secret may stand in its place.
 func readSmall(file string) (text string, open bool, err error) {
 	info, err := os.Stat(file)
 	switch {
@@ -152,7 +155,11 @@ func readSmall(file string) (text string, open bool, err error) {
 	if err != nil {
 		return "", false, errors.Unwrap(err)
 	}
-	return string(b), info.Mode().Perm()&0o077 != 0, nil
+	others := os.FileMode(0o077)
+	if s, ok := info.Sys().(*syscall.Stat_t); ok && int(s.Uid) != os.Geteuid() && int(s.Gid) == os.Getegid() {
+		others = 0o027
+	}
+	return string(b), info.Mode().Perm()&others != 0, nil
 }
 
 // account is the service as the updater takes it. More secrets are those that

@@ -757,7 +757,7 @@ func TestTheReferenceHasEveryKeyAndIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	reference := string(b)
-	keys := []string{"state_dir", "run_dir", "log_level", "enabled"}
+	keys := slices.Clone(globalKeys)
 	for _, k := range serviceKeys {
 		if !k.reserved {
 			keys = append(keys, k.name)

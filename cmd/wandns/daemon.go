@@ -21,10 +21,16 @@ import (
 
 func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
 	once := flags.Bool("once", false, "update what is due, wait for the answers and exit")
+	user := flags.String("user", "", "started as root, go on as `USER` who may only listen to routers")
 	return func(c *cli, _ []string) int {
 		cfg, code := c.load()
 		if cfg == nil {
 			return code
+		}
+		if *user != "" {
+			if err := become(*user, cfg); err != nil {
+				return c.fail(exitFailed, "it could not go on as user %s: %v", *user, err)
+			}
 		}
 		return c.daemon(cfg, *once)
 	}
@@ -51,6 +57,8 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	if err := os.MkdirAll(cfg.RunDir, 0o755); err != nil {
 		log.Warn("run_dir could not be made, so there is no status", "error", err)
 	}
+	sign := signIn(cfg.RunDir)
+	defer sign.Close()
 	store, err := persist.Open(cfg.StateDir, cfg.RunDir)
 	if err != nil {
 		return c.fail(exitFailed, "%v", startHint(err))
@@ -61,10 +69,14 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	}
 	commands := make(chan updater.Command)
 	var services atomic.Pointer[[]string]
+	var metrics atomic.Pointer[string]
 	netifd := wan.NewNetifd()
 	adopt := func(cfg *config) {
 		level.Set(cfg.LogLevel)
 		services.Store(cfg.names())
+		if old := metrics.Swap(&cfg.MetricsFile); old != nil && *old != cfg.MetricsFile {
+			_ = os.Remove(*old) // or it would tell of the past for ever
+		}
 		netifd.Want(cfg.usesNetworks())
 	}
 	adopt(cfg)
@@ -86,7 +98,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	if err != nil {
 		return c.fail(exitFailed, "%v", err)
 	}
-	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock)
+	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(cfg.RunDir))
 	if clock.Steps, err = updater.ClockSteps(ctx); err != nil {
 		log.Warn("a clock that is set is noticed late", "error", err)
 	}
@@ -100,8 +112,14 @@ func (c *cli) daemon(cfg *config, once bool) int {
 		Version:  version,
 		PID:      os.Getpid(),
 		Once:     once,
-		Rest:     debug.FreeOSMemory,
+		Rest:     rest,
 		Publish:  func(b []byte) error { return replaceFile(filepath.Join(cfg.RunDir, statusName), b) },
+		Measure: func(b []byte) error {
+			if path := *metrics.Load(); path != "" {
+				return replaceFile(path, b)
+			}
+			return nil
+		},
 	}
 	if err := store.Trouble(); errors.Is(err, persist.ErrNewer) {
 		runner.Engine.Shut(err.Error())
@@ -202,10 +220,16 @@ func thrift() {
 	}
 }
 
-// replaceFile replaces a file of run_dir, which is in memory: no fsync.
+// replaceFile replaces a file for everybody to read, in memory: no fsync.
 func replaceFile(path string, b []byte) error {
 	temp := path + ".tmp"
-	if err := os.WriteFile(temp, b, 0o644); err != nil { //nolint:gosec // for everybody to read
+	_ = os.Remove(temp) // a crash left it, or somebody a link to another file
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temp, path)

@@ -24,6 +24,7 @@ func (c *config) sections() []section {
 	global.add("state_dir", c.StateDir)
 	global.add("run_dir", c.RunDir)
 	global.add("log_level", strings.ToLower(c.LogLevel.String()))
+	global.add("metrics_file", c.MetricsFile)
 	list := []section{global}
 	for _, c := range c.Services {
 		s := section{kind: "service", name: c.Name}

@@ -95,7 +95,7 @@ func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
 		services = append(services, a.Service)
 	}
 	now := time.Now()
-	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock)
+	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(e.cfg.RunDir))
 	news, _ := clock.News(false)
 	engine := updater.NewEngine(records, store.Clock(), rand.Uint64())
 	engine.Step(now, updater.Configure{Services: services})

@@ -219,7 +219,7 @@ func TestStatusOfAConfigurationWithMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := writeConfig(t, fmt.Sprintf("run_dir = %q\nx = y\n", dir))
-	if code, out, stderr := typed("status", "--config", bad); code != exitDone || !strings.Contains(out, "it has mistakes") {
+	if code, out, stderr := typed("status", "--config", bad); code != exitFailed || !strings.Contains(out, "it has mistakes") || !strings.Contains(stderr, "is not running") {
 		t.Errorf("%d, %s%s", code, out, stderr)
 	}
 	if code, _, stderr := typed("update", "--config", bad); code != exitFailed || !strings.Contains(stderr, dir) {

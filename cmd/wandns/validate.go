@@ -95,6 +95,8 @@ func (v *validator) global(s section) {
 		case "log_level":
 			level := v.one("debug", "info", "warn", "error")
 			_ = v.config.LogLevel.UnmarshalText([]byte(level)) // one has checked it
+		case "metrics_file":
+			v.config.MetricsFile = v.path()
 		case "enabled":
 			v.enabled = v.truth()
 		default:
@@ -109,7 +111,7 @@ type serviceKey struct {
 }
 
 //nolint:gochecknoglobals // a constant list
-var globalKeys = []string{"state_dir", "run_dir", "log_level", "enabled"}
+var globalKeys = []string{"state_dir", "run_dir", "log_level", "metrics_file", "enabled"}
 
 // serviceKeys are the keys that every service has. Those that are reserved
 // have a meaning which this version does not carry out, so that accepting

@@ -171,10 +171,11 @@ const (
 // login is what other programs know of an account.
 type login struct{ provider, user, password string }
 
-// aliases are wandns' names of providers that others call otherwise.
+// aliases are wandns' names of providers that others call otherwise; no-ip.pl
+// is another company.
 //
 //nolint:gochecknoglobals // a constant table
-var aliases = map[string]string{"no-ip": "noip"}
+var aliases = map[string]string{"no-ip": "noip", "no-ip.com": "noip"}
 
 // specOf finds a provider by its name, with or without what follows the last
 // dot.
@@ -183,7 +184,7 @@ func specOf(name string) (updater.Spec, bool) {
 	if i := strings.LastIndexByte(name, '.'); i > 0 {
 		short = name[:i]
 	}
-	for _, n := range []string{name, short, aliases[name], aliases[short]} {
+	for _, n := range []string{name, short, aliases[name]} {
 		if spec, ok := providers.Find(n); ok {
 			return spec, true
 		}

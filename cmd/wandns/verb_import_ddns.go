@@ -81,7 +81,10 @@ func fromDDNSScripts(data string) (*imported, error) {
 		case "ddns":
 		case "service":
 			s := fromDDNSService(p)
-			if private {
+			switch {
+			case private && s.has("source"):
+				s.note("upd_privateip", notNeeded+"what the internet sees is no private address")
+			case private:
 				s.addBare("allow_private", true)
 			}
 			m.services = append(m.services, s)
@@ -109,8 +112,8 @@ func fromDDNSService(p uci.Section) *importedService {
 		s.cannot("service_name", "is not set; choose a provider from: wandns providers")
 	}
 	s.account(login{provider, g["username"], g["password"]})
-	if g["domain"] != "" {
-		s.addList("hostnames", []string{s.domain(g["domain"])})
+	if host := cmp.Or(g["domain"], g["lookup_host"]); host != "" {
+		s.addList("hostnames", []string{s.domain(host)})
 	}
 	six, _ := truth(g["use_ipv6"])
 	s.only(!six, six)

@@ -46,6 +46,7 @@ func TestEveryOptionOfDDNSScriptsIsCarriedOverOrNamed(t *testing.T) {
 	for _, tt := range []struct{ option, value, want string }{
 		{"enabled", "1", "\toption enabled '1'"},
 		{"service_name", "other.example", "# NOT POSSIBLE: wandns has no provider for \"other.example\""},
+		{"service_name", "no-ip.pl", "# NOT POSSIBLE: wandns has no provider for \"no-ip.pl\""}, // not No-IP
 		{"username", "user", "\toption username 'user'"},
 		{"password", "word", "\toption password 'word'"},
 		{"domain", "b.example.com", "\tlist hostnames 'b.example.com'"},
@@ -115,6 +116,12 @@ func TestEveryOptionOfDDNSScriptsIsCarriedOverOrNamed(t *testing.T) {
 	}
 	if out := oneDDNS(t, "config ddns 'global'\n\toption upd_privateip '1'\n"); !strings.Contains(out, "\toption allow_private '1'\n") {
 		t.Errorf("upd_privateip is lost in\n%s", out)
+	}
+	if out := oneDDNS(t, "\toption ip_source 'web'\nconfig ddns 'global'\n\toption upd_privateip '1'\n"); !strings.Contains(out, "\nconfig service 'a'\n") || !strings.Contains(out, "\n# upd_privateip: not needed: ") {
+		t.Errorf("with an address from outside upd_privateip makes\n%s", out)
+	}
+	if _, out, _ := typed("import", "ddns-scripts", writeFile(t, "ddns", "config service 'a'\n\toption service_name 'no-ip.com'\n\toption lookup_host 'b.example.com'\n")); !strings.Contains(out, "\tlist hostnames 'b.example.com'\n") {
+		t.Errorf("a lookup_host alone makes\n%s", out)
 	}
 }
 

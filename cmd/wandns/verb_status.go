@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -33,17 +32,22 @@ func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 		if err != nil {
 			return c.fail(exitFailed, "the status could not be read: %v", err)
 		}
-		if *asJSON {
-			fmt.Fprint(c.stdout, string(b))
-		}
 		var st updater.Status
 		if err := json.Unmarshal(b, &st); err != nil {
 			return c.fail(exitFailed, "%s is not a status (%v); restart the daemon", path, err)
 		}
-		if !*asJSON {
+		pid, err := signed(dir)
+		if pid > 0 && pid != st.PID { // in a jail it has another for itself
+			st.PID = pid
+			b, _ = json.Marshal(st) // it came from JSON
+			b = append(b, '\n')
+		}
+		if *asJSON {
+			fmt.Fprint(c.stdout, string(b))
+		} else {
 			c.printStatus(st, time.Now())
 		}
-		if !alive(st.PID) {
+		if err == nil && pid == 0 {
 			return c.fail(exitFailed, "the daemon is not running; this is what it last wrote. Start it with: wandns run --config %s", c.config)
 		}
 		return exitDone
@@ -123,12 +127,6 @@ func ago(since string, now time.Time) string {
 	default:
 		return fmt.Sprintf("%d days ago", d/(24*time.Hour))
 	}
-}
-
-// alive reports whether a process exists; one of another user does.
-func alive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return pid > 0 && (err == nil || errors.Is(err, syscall.EPERM))
 }
 
 // runDir is the configured directory, even of a configuration with mistakes.

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"wandns/updater"
+)
+
+// become starts this program again, as the same process, as another user who
+// may hear router advertisements and nothing else. So no thread can be left
+// behind as root, and whatever is read from the network, or of the
+// configuration, is read by that user. Of a process that is that user already
+// it does nothing.
+func become(user string, cfg *config) error {
+	uid, gid, err := lookUp(user)
+	switch {
+	case err != nil:
+		return err
+	case os.Geteuid() == uid:
+		return nil
+	case os.Geteuid() != 0:
+		return errors.New("only root can; start it as root, or without --user")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	for dir, mode := range map[string]os.FileMode{cfg.StateDir: 0o700, cfg.RunDir: 0o755} {
+		if err := give(dir, mode, uid, gid); err != nil {
+			return err
+		}
+	}
+	runtime.LockOSThread() // whose credentials the new program has
+	if err := confine(uid, gid, needed()); err != nil {
+		return err
+	}
+	return fmt.Errorf("start again: %w", syscall.Exec(self, os.Args, os.Environ())) //nolint:gosec // this program
+}
+
+// give makes a directory for a user, unless there is one.
+func give(dir string, mode os.FileMode, uid, gid int) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return err
+	}
+	return os.Chown(dir, uid, gid)
+}
+
+// lookUp finds a user in /etc/passwd, where OpenWrt has all of them.
+func lookUp(user string) (uid, gid int, err error) {
+	b, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		f := strings.Split(line, ":")
+		if len(f) < 4 || f[0] != user {
+			continue
+		}
+		uid, err = strconv.Atoi(f[2])
+		if err == nil {
+			gid, err = strconv.Atoi(f[3])
+		}
+		return uid, gid, err
+	}
+	return 0, 0, errors.New("there is no such user; add it, or start without --user")
+}
+
+// needed are the capabilities to keep. Before Linux 5.17 marking packets, which
+// gets them past mwan3, takes more.
+func needed() []int {
+	var u unix.Utsname
+	if _, err := os.Stat(updater.MWAN3); err == nil && unix.Uname(&u) == nil && before517(unix.ByteSliceToString(u.Release[:])) {
+		return []int{unix.CAP_NET_RAW, unix.CAP_NET_ADMIN}
+	}
+	return []int{unix.CAP_NET_RAW}
+}
+
+func before517(release string) bool {
+	major, rest, _ := strings.Cut(release, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, errA := strconv.Atoi(major)
+	b, errB := strconv.Atoi(minor)
+	return errA == nil && errB == nil && (a < 5 || a == 5 && b < 17)
+}
+
+// confine makes of this thread one of a user that has some capabilities and,
+// like everything that it starts, cannot get others.
+func confine(uid, gid int, keep []int) error {
+	for c := 0; unix.Prctl(unix.PR_CAPBSET_READ, uintptr(c), 0, 0, 0) == nil; c++ {
+		if slices.Contains(keep, c) {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
+			return fmt.Errorf("drop a capability: %w", err)
+		}
+	}
+	err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0)
+	if err == nil {
+		err = syscall.Setgroups(nil)
+	}
+	if err == nil {
+		err = syscall.Setgid(gid)
+	}
+	if err == nil {
+		err = syscall.Setuid(uid)
+	}
+	if err != nil {
+		return fmt.Errorf("change the user: %w", err)
+	}
+	var set [2]unix.CapUserData
+	for _, c := range keep {
+		set[0].Permitted |= 1 << c
+	}
+	set[0].Effective, set[0].Inheritable = set[0].Permitted, set[0].Permitted
+	if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &set[0]); err != nil {
+		return fmt.Errorf("keep a capability: %w", err)
+	}
+	for _, c := range keep {
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(c), 0, 0); err != nil {
+			return fmt.Errorf("pass a capability on: %w", err)
+		}
+	}
+	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}
