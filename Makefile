@@ -27,7 +27,7 @@ mips mipsle: export GOMIPS = softfloat
 mips64 mips64le: export GOMIPS64 = softfloat
 386: export GO386 = softfloat
 
-.PHONY: help run test unit qemu test-qemu soak fuzz build cross packages lint size clean deps $(ARCHES)
+.PHONY: help run test unit qemu test-qemu soak fuzz bench build cross packages lint size clean deps $(ARCHES)
 .DEFAULT_GOAL := help
 
 help: ## print this
@@ -40,7 +40,7 @@ test: deps unit qemu test-qemu size ## install what the tests need and run every
 
 unit:
 	go vet -tags '$(TAGS),qemu' ./...
-	WANDNS_CI=1 go test -tags '$(TAGS)' ./...
+	WANDNS_CI=1 go test -timeout 30m -tags '$(TAGS)' ./...
 
 # The tests without a kernel of their own, as the routers' processors run them.
 qemu:
@@ -51,8 +51,8 @@ qemu:
 
 QEMU_TESTS := -tags '$(TAGS)' -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
 
-test-qemu: dist/guest dist/guest-mipsel ## PPPoE, WireGuard, VLANs and CUTS=3 power cuts of flash, on Debian's kernels under QEMU
-	CUTS=$(CUTS) go test -count=1 -tags '$(TAGS),qemu' -run 'TestInAGuest|TestPowerCuts' ./packaging
+test-qemu: dist/guest dist/guest-mipsel dist/guest-arm64 ## the package on a MIPS and an ARM, PPPoE, WireGuard, VLANs and CUTS=3 power cuts of flash, on Debian's kernels under QEMU
+	CUTS=$(CUTS) go test -count=1 -tags '$(TAGS),qemu' -run 'TestInAGuest|TestPowerCuts|TestRouter$$' ./packaging
 
 CUTS ?= 3
 
@@ -73,6 +73,11 @@ fuzz: ## every fuzz target for FUZZTIME=30s
 
 FUZZTIME ?= 30s
 
+bench: ## what a provider sees of a million routers that come back: dist/bench-herd.md
+	@mkdir -p dist
+	WANDNS_BENCH=$(CURDIR)/dist/bench-herd.md go test -count=1 -timeout 30m -tags '$(TAGS)' -run '^TestHerd$$' ./updater
+	@cat dist/bench-herd.md
+
 # Debian's kernel and what it needs for networks, unpacked rather than installed.
 dist/guest: | deps
 	rm -rf $@.tmp && mkdir -p $@.tmp
@@ -82,27 +87,33 @@ dist/guest: | deps
 	depmod -b $@.tmp $$(ls $@.tmp/lib/modules)
 	rm $@.tmp/*.deb && mv $@.tmp $@
 
-# A router's processor and the file systems of its flash.
-dist/guest-mipsel: | deps
+# Routers' processors.
+dist/guest-mipsel: KERNEL := linux-image-4kc-malta
+dist/guest-arm64: KERNEL := linux-image-cloud-arm64
+dist/guest-mipsel dist/guest-arm64: dist/guest-%: | deps
 	rm -rf $@.tmp && mkdir -p $@.tmp
-	dpkg --add-architecture mipsel
+	dpkg --add-architecture $*
 	apt-get update -q
-	cd $@.tmp && apt-get download -q busybox-static:mipsel $$(apt-cache depends linux-image-4kc-malta:mipsel | awk '/Depends: linux-image-/ {print $$2}')
+	cd $@.tmp && apt-get download -q busybox-static:$* $$(apt-cache depends $(KERNEL):$* | awk '/Depends: linux-image-/ {print $$2}')
 	for deb in $@.tmp/*.deb; do dpkg-deb -x $$deb $@.tmp || exit 1; done
 	depmod -b $@.tmp $$(ls $@.tmp/lib/modules)
 	rm $@.tmp/*.deb && mv $@.tmp $@
 
 deps:
-	@missing=; for tool in $(TOOLS); do command -v $${tool%%=*} >/dev/null || missing="$$missing $${tool#*=}"; done; \
+	@$(call install,$(TOOLS))
+
+# install PROGRAM=PACKAGE...: Debian's packages of programs that are missing.
+install = missing=; for tool in $(1); do command -v $${tool%%=*} >/dev/null || missing="$$missing $${tool\#*=}"; done; \
 	if [ -n "$$missing" ]; then \
 		echo "installing$$missing"; \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
 	fi
 
 # A program that the tests need, and Debian's package that has it.
-TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck \
+TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck shfmt=shfmt \
 	ip=iproute2 radvd=radvd dnsmasq=dnsmasq-base busybox=busybox-static kea-dhcp6=kea-dhcp6-server dhclient=isc-dhcp-client \
-	qemu-system-x86_64=qemu-system-x86 qemu-system-mipsel=qemu-system-mips modprobe=kmod ubinize=mtd-utils mkfs.ext4=e2fsprogs mkfs.f2fs=f2fs-tools strace=strace \
+	qemu-system-x86_64=qemu-system-x86 qemu-system-mipsel=qemu-system-mips qemu-system-aarch64=qemu-system-arm \
+	mkfs.ext4=e2fsprogs mkfs.f2fs=f2fs-tools libdeflate-gzip=libdeflate-tools modprobe=kmod ubinize=mtd-utils strace=strace \
 	pppd=ppp pppoe-server=pppoe wg=wireguard-tools
 
 build: ## bin/wandns and bin/wandns-sim for this machine
@@ -114,8 +125,10 @@ cross: $(ARCHES) ## dist/bin/ARCH/wandns for every processor
 $(ARCHES):
 	GOOS=linux GOARCH=$(if $(filter arm5 arm6 arm7,$@),arm,$@) $(BUILD) -o dist/bin/$@/wandns ./cmd/wandns
 
-# The feeds are signed with USIGN_KEY and APK_KEY, or with keys of no worth.
-packages: cross ## dist/ipk and dist/apk: packages and signed feeds for OpenWrt
+# The feeds are signed with USIGN_KEY and APK_KEY, or with keys that are made
+# once and stay in dist/keys.
+packages: cross ## dist/ipk and dist/apk: packages and feeds for OpenWrt, signed with USIGN_KEY=FILE and APK_KEY=FILE
+	@$(call install,libdeflate-gzip=libdeflate-tools)
 	go run ./packaging/pack -version $(VERSION)-r$(RELEASE) -maintainer '$(CONTACT)' -epoch $(EPOCH) \
 		-usign-key '$(USIGN_KEY)' -apk-key '$(APK_KEY)'
 

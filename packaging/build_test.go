@@ -134,12 +134,17 @@ func TestFloors(t *testing.T) {
 }
 
 func TestShellScripts(t *testing.T) {
-	command(t, root, "shellcheck", ".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh", "packaging/flash-init.sh",
+	scripts := []string{
+		".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh", "packaging/flash-init.sh", "packaging/router-init.sh",
 		"openwrt/wandns/files/wandns.defaults", "openwrt/wandns/files/wandns.hotplug-ntp", "openwrt/wandns/test.sh",
-		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh")
+		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh",
+	}
+	command(t, root, "shellcheck", scripts...)
 	// The shell of its first line is OpenWrt's rc.common, on busybox.
-	command(t, root, "shellcheck", "-s", "dash", "openwrt/wandns/files/wandns.init", "packaging/testdata/procd.sh")
-	command(t, root, "busybox", "ash", "-n", "openwrt/wandns/files/wandns.init")
+	ours := []string{"openwrt/wandns/files/wandns.init", "packaging/testdata/procd.sh"}
+	command(t, root, "shellcheck", append([]string{"-s", "dash"}, ours...)...)
+	command(t, root, "busybox", "ash", "-n", ours[0])
+	command(t, root, "shfmt", append([]string{"-d", "-s"}, append(scripts, ours...)...)...)
 }
 
 func TestTopLevel(t *testing.T) {

@@ -1,6 +1,7 @@
 package packaging
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,7 @@ func newRouter(t *testing.T) router {
 		t.Fatal(err)
 	}
 	text := string(script)
-	for _, dir := range []string{"/etc/config", "/etc/os-release", "/etc/wandns", "/var/run", "/usr/sbin", "/sbin/ujail"} {
+	for _, dir := range []string{"/etc/config", "/etc/os-release", "/etc/init.d", "/etc/wandns", "/var/run", "/var/prometheus", "/usr/sbin", "/sbin/ujail"} {
 		for _, before := range []string{" ", "=", "\t", "/*_file="} {
 			text = strings.ReplaceAll(text, before+dir, before+r.root+dir)
 		}
@@ -47,14 +48,16 @@ func (r router) write(path, text string, mode os.FileMode) {
 }
 
 // start runs start_service with a configuration and returns procd's calls.
-func (r router) start(config string) string {
+func (r router) start(config string) string { return r.do("start_service || echo failed", config) }
+
+func (r router) do(what, config string) string {
 	r.t.Helper()
 	r.write("etc/config/wandns", config, 0o600)
 	stubs, err := filepath.Abs("testdata/procd.sh")
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(r.t.Context(), "busybox", "ash", "-c", `. "$1"; . "$R/init"; start_service || echo failed`, "sh", stubs)
+	cmd := exec.CommandContext(r.t.Context(), "busybox", "ash", "-c", `. "$1"; . "$R/init"; `+what, "sh", stubs)
 	cmd.Env = append(os.Environ(), "R="+r.root)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -64,50 +67,57 @@ func (r router) start(config string) string {
 }
 
 func TestInitScript(t *testing.T) {
-	const on = "option enabled 1\n"
+	const on, ujail = "option enabled 1\n", "sbin/ujail x"
 	plain := `open_instance
 set_param command /usr/sbin/wandns run --config /var/run/wandns.good/wandns
 set_param file /var/run/wandns.good/wandns
 set_param reload_signal HUP
 set_param respawn 3600 5 0
 set_param term_timeout 10
+set_param limits core=0
 set_param stdout 1
 set_param stderr 1
 `
-	jail := `chgrp wandns /var/run/wandns.good /var/run/wandns.good/wandns
+	give := `chgrp wandns /var/run/wandns.good /var/run/wandns.good/wandns
 chown -hR wandns:wandns /etc/wandns /var/run/wandns
-set_param user wandns
+`
+	const drop = "append_param command --user wandns\n"
+	const watch = "append_param file /etc/wandns/home.secret\n"
+	const metrics = "chgrp wandns /var/prometheus\nchown -h wandns:wandns /var/prometheus/wandns.prom\n"
+	jail := `set_param user wandns
 set_param group wandns
 set_param capabilities /etc/capabilities/wandns.json
 set_param no_new_privs 1
-add_jail wandns ubus
+add_jail wandns ubus procfs
 add_jail_mount /var/run/wandns.good /etc/ssl /etc/hosts /etc/TZ /tmp/resolv.conf.d /var/run/mwan3
 add_jail_mount_rw /etc/wandns /var/run/wandns
 `
 	const end = "close_instance\n"
 	for _, c := range []struct {
 		name, config string
-		ujail        bool
-		release      string
+		files        string // that there are too, with what they hold
 		want         string
 	}{
-		{"switched off", "option enabled 0\n", true, "", ""},
-		{"nothing said", "", true, "", ""},
-		{"without ujail", on, false, "", plain + end},
-		{"with ujail", on, true, "", plain + jail + end},
-		{"with ujail of 22.03", on, true, "VERSION_ID=22.03.7\n", plain + end},
-		{"a secret of ours", on + "option password_file ROOT/etc/wandns/home.secret\n", true, "", plain + jail + end},
-		{"a secret from elsewhere", on + "option password_file /root/secret\n", true, "", plain + end},
-		{"a folder that is not ours alone", on + "option state_dir ROOT/mnt\n", true, "", plain + end},
-		{"broken from the start", "broken\n", true, "", "log: 1:broken\nfailed\n"},
+		{"switched off", "option enabled 0\n", ujail, ""},
+		{"nothing said", "", ujail, ""},
+		{"without ujail", on, "", plain + give + drop + end},
+		{"with ujail", on, ujail, plain + give + jail + end},
+		{"with ujail of 22.03", on, ujail + " etc/os-release VERSION_ID=22.03.7", plain + give + drop + end},
+		{"with ujail of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6", plain + give + jail + end},
+		{"with mwan3 of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6 etc/init.d/mwan3 x", plain + give + drop + end},
+		{"with mwan3", on, ujail + " etc/init.d/mwan3 x", plain + give + jail + end},
+		{"without a user", on, ujail + " etc/passwd root:x:0:0:::", plain + end},
+		{"a secret of ours", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail, plain + watch + give + jail + end},
+		{"a secret from elsewhere", on + "option password_file /root/secret\n", ujail, plain + "append_param file /root/secret\n" + end},
+		{"a folder that is not ours alone", on + "option state_dir ROOT/mnt\n", ujail, plain + end},
+		{"metrics", on + "option metrics_file ROOT/var/prometheus/wandns.prom\n", ujail, plain + give + metrics + jail + "add_jail_mount_rw /var/prometheus\n" + end},
+		{"metrics elsewhere", on + "option metrics_file /mnt/wandns.prom\n", ujail, plain + give + jail + end},
+		{"broken from the start", "broken\n", ujail, "log: 1:broken\nfailed\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRouter(t)
-			if c.ujail {
-				r.write("sbin/ujail", "", 0o755)
-			}
-			if c.release != "" {
-				r.write("etc/os-release", c.release, 0o644)
+			for f := strings.Fields(c.files); len(f) > 1; f = f[2:] {
+				r.write(f[0], f[1]+"\n", 0o755)
 			}
 			if got := r.start(strings.ReplaceAll(c.config, "ROOT", r.root)); got != c.want {
 				t.Errorf("procd gets\n%s\nwant\n%s", got, c.want)
@@ -130,10 +140,98 @@ func TestInitScriptKeepsTheLastGoodConfiguration(t *testing.T) {
 		t.Errorf("the daemon would read %q, %v", b, err)
 	}
 	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
+	if err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if got := r.start("option enabled 0\n"); got != "" {
-		t.Errorf("switched off, procd gets\n%s", got)
+	for _, off := range []string{"option enabled 0\n", "broken\n"} {
+		if got := r.start(off); strings.Contains(got, "open_instance") {
+			t.Errorf("switched off, and then with a bad edit, procd gets\n%s", got)
+		}
+	}
+}
+
+// procd, which has a signal for reloading, restarts nothing by itself.
+func TestInitScriptRestartsWhenTheJailChanges(t *testing.T) {
+	r := newRouter(t)
+	r.write("sbin/ujail", "", 0o755)
+	const on = "option enabled 1\n"
+	reload := func(config string) string {
+		return r.do("start() { start_service >/dev/null; }; restart() { echo restart; }; reload_service", config)
+	}
+	for _, c := range []struct{ what, config, want string }{
+		{"the first", on, ""},
+		{"the same", on, ""},
+		{"another name", on + "option hostnames a\n", ""},
+		{"a bad edit", on + "broken\n", ""},
+		{"another folder", on + "option state_dir " + r.root + "/mnt/wandns\n", "restart\n"},
+		{"the same again", on + "option state_dir " + r.root + "/mnt/wandns\n", ""},
+		{"a secret that the jail has not", on + "option state_dir " + r.root + "/mnt/wandns\noption password_file /root/secret\n", "restart\n"},
+		{"metrics", on + "option metrics_file " + r.root + "/var/prometheus/wandns.prom\n", "restart\n"},
+	} {
+		if got := reload(c.config); got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
+
+// The hotplug script leaves its word for one boot, and wakes the daemon once.
+func TestHotplugOfNTP(t *testing.T) {
+	r := newRouter(t)
+	script, err := os.ReadFile(root + "/openwrt/wandns/files/wandns.hotplug-ntp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write("ntp", strings.NewReplacer("=/var/run", "="+r.root+"/var/run", "/usr/sbin/wandns", r.root+"/usr/sbin/wandns").Replace(string(script)), 0o755)
+	r.write("usr/sbin/wandns", "#!/bin/sh\necho \"$@\" >>"+r.root+"/poked\n", 0o755)
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := r.root + "/var/run/wandns/ntp"
+	pokes := 0
+	for _, c := range []struct {
+		action, stratum string
+		before          string // what the mark holds
+		poked           bool
+	}{
+		{"unsync", "16", "", false},
+		{"stratum", "16", "", false},
+		{"periodic", "", "", false},
+		{"stratum", "3", "", true},
+		{"stratum", "2", "", false},
+		{"step", "16", "", true},
+		{"periodic", "2", "", false},
+		{"periodic", "2", "another boot\n", true},
+	} {
+		if c.before != "" {
+			r.write("var/run/wandns/ntp", c.before, 0o644)
+		}
+		cmd := exec.CommandContext(t.Context(), "busybox", "ash", r.root+"/ntp")
+		cmd.Env = append(os.Environ(), "ACTION="+c.action, "stratum="+c.stratum)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", c, err, out)
+		}
+		if c.poked {
+			pokes++
+		}
+		if b, _ := os.ReadFile(r.root + "/poked"); strings.Count(string(b), "update\n") != pokes {
+			t.Fatalf("%v: the daemon was told %q", c, b)
+		}
+		if b, _ := os.ReadFile(mark); pokes > 0 && string(b) != string(boot) {
+			t.Errorf("%v: the mark holds %q", c, b)
+		}
+	}
+
+	// The folder is the daemon's, and a link in it leads nowhere.
+	victim := r.root + "/victim"
+	r.write("victim", "precious", 0o644)
+	if err := errors.Join(os.Remove(mark), os.Symlink(victim, mark)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "busybox", "ash", r.root+"/ntp")
+	cmd.Env = append(os.Environ(), "ACTION=step")
+	out, err := cmd.CombinedOutput()
+	if b, _ := os.ReadFile(victim); err != nil || string(b) != "precious" {
+		t.Errorf("a file elsewhere holds %q; %v\n%s", b, err, out)
 	}
 }

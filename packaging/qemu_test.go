@@ -108,8 +108,10 @@ func (a *archive) modules(t *testing.T, guest, list string, names ...string) {
 		if !ok {
 			continue // it is in the kernel
 		}
-		a.file(t, filepath.Base(from), from, 0o100644)
-		fmt.Fprintln(&files, filepath.Base(from))
+		if name := filepath.Base(from); !strings.Contains("\n"+files.String(), "\n"+name+"\n") {
+			a.file(t, name, from, 0o100644)
+			fmt.Fprintln(&files, name)
+		}
 	}
 	a.entry(list, 0o100644, []byte(files.String()))
 }

@@ -121,7 +121,7 @@ func (t *tree) signed(schema string, key apkKey) ([]byte, error) {
 }
 
 // stored is a file as apk keeps and reads it.
-func stored(file []byte, part pressed) ([]byte, error) {
-	raw, err := deflate(file, part)
+func stored(file []byte) ([]byte, error) {
+	raw, err := deflate(file)
 	return append([]byte("ADBd"), raw...), err
 }

@@ -14,7 +14,7 @@ const (
 	apkHead = `[ -s ${IPKG_INSTROOT}/lib/functions.sh ] || exit 0
 . ${IPKG_INSTROOT}/lib/functions.sh
 export root="${IPKG_INSTROOT}"
-export pkgname="%s"
+export pkgname="PACKAGE"
 `
 	apkInstall = `[ "${IPKG_NO_SCRIPT}" = "1" ] && exit 0
 ` + apkHead + `add_group_and_user
@@ -32,10 +32,15 @@ func (c *content) apkName() string { return c.name + "-" + c.version + ".apk" }
 func (c *content) forApk() content {
 	apk := *c
 	apk.files = slices.Clone(c.files)
+	if c.arch == "all" {
+		apk.arch = "noarch"
+	}
 	add := func(kind, text string) {
 		apk.files = append(apk.files, file{"/lib/apk/packages/" + c.name + "." + kind, 0o644, []byte(text)})
 	}
-	add("rusers", c.user+"\n")
+	if c.user != "" {
+		add("rusers", c.user+"\n")
+	}
 	var list, static strings.Builder
 	apk.sort()
 	for _, f := range apk.files {
@@ -45,8 +50,10 @@ func (c *content) forApk() content {
 		fmt.Fprintf(&static, "%s %x\n", path, sha256.Sum256(c.file(path)))
 	}
 	add("list", list.String())
-	add("conffiles", strings.Join(c.conffiles, "\n")+"\n")
-	add("conffiles_static", static.String())
+	if len(c.conffiles) > 0 {
+		add("conffiles", strings.Join(c.conffiles, "\n")+"\n")
+		add("conffiles_static", static.String())
+	}
 	apk.sort()
 	return apk
 }
@@ -54,7 +61,7 @@ func (c *content) forApk() content {
 // info describes the package in itself and in the index, where a size is known.
 func (c *content) info(t *tree, hash value, fileSize int) value {
 	var depends []value
-	for name := range strings.FieldsSeq(c.depends) {
+	for _, name := range c.depends {
 		depends = append(depends, t.object(t.blob(name)))
 	}
 	var size value
@@ -95,11 +102,11 @@ func (c *content) apk(key apkKey) (data []byte, hash [sha256.Size]byte, err erro
 	}
 	// The identity is part of the tree's hash, taken while it is zeros itself.
 	id := t.blob(string(make([]byte, 20)))
-	script := func(format string) value { return t.blob(fmt.Sprintf(format, c.name)) }
+	script := func(text string) value { return t.blob(strings.ReplaceAll(text, "PACKAGE", c.name)) }
 	t.root(t.object(
 		c.info(t, id, 0),
 		t.array(folders...),
-		t.object(0, 0, script(apkPostInstall), script(apkPreDeinstall), 0, 0, script(apkPostUpgrade)),
+		t.object(0, 0, script(apkPostInstall+c.installed), script(apkPreDeinstall), 0, 0, script(apkPostUpgrade+c.installed)),
 	))
 	sum := sha256.Sum256(t.b)
 	copy(t.b[id-typeBlob8+1:], sum[:20])
@@ -108,7 +115,7 @@ func (c *content) apk(key apkKey) (data []byte, hash [sha256.Size]byte, err erro
 	if err != nil {
 		return nil, hash, err
 	}
-	data, err = stored(append(head, blocks...), c.program)
+	data, err = stored(append(head, blocks...))
 	return data, sha256.Sum256(t.b), err
 }
 
@@ -142,5 +149,5 @@ func apkIndex(packages []indexed, key apkKey) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stored(index, pressed{})
+	return stored(index)
 }

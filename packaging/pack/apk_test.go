@@ -6,8 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/sha512"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"strings"
@@ -97,12 +95,7 @@ func (f adbFile) number(path ...uint32) int64 {
 
 func TestApk(t *testing.T) {
 	o := packed(t, nil)
-	p, _ := pem.Decode(read(t, o.out, "apk/wandns.pem"))
-	public, err := x509.ParsePKIXPublicKey(p.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := public.(*ecdsa.PublicKey)
+	key := public(t, o)
 	for _, a := range arches() {
 		packet := read(t, o.out, "apk", a.name, "wandns-0.1.0-r1.apk")
 		f := readADB(t, packet, "pckg", key)
@@ -130,7 +123,7 @@ func TestApk(t *testing.T) {
 				}
 			}
 		}
-		if len(list) != len(installed())+2 {
+		if len(list) != len(places())+2 {
 			t.Errorf("%s: it installs %q", a.name, list)
 		}
 		for name, text := range map[string]string{

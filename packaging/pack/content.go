@@ -19,18 +19,19 @@ type file struct {
 
 // content is what a package of either format is made of.
 type content struct {
-	name, version, arch  string
-	depends, description string
+	name, version, arch  string // arch is all if it is for every router
+	section, description string
+	depends              []string
 	license, maintainer  string
 	user                 string // that the package manager makes
 	conffiles            []string
+	installed            string // the shell to run after it is installed, besides what OpenWrt does
 	files                []file // by path
-	program              pressed
 	mtime                time.Time
 }
 
-// installed says where the files of the feed's folder go.
-func installed() map[string]file {
+// places says where the files of the feed's folder go.
+func places() map[string]file {
 	return map[string]file{
 		"wandns.init":         {path: "/etc/init.d/wandns", mode: 0o755},
 		"wandns.config":       {path: "/etc/config/wandns", mode: 0o600},
@@ -42,23 +43,30 @@ func installed() map[string]file {
 	}
 }
 
-// daemon collects the package wandns for an arch, with its program.
-func daemon(o options, a arch, program pressed) (content, error) {
-	c := content{
-		name: "wandns", version: o.version, arch: a.name, mtime: o.mtime,
-		depends:     "ca-bundle",
-		description: "Keeps DNS names pointing at a router whose address changes: at once, once, and never against the provider's rules.",
-		license:     "Apache-2.0", maintainer: o.maintainer,
-		user:      "wandns:wandns",
-		conffiles: []string{"/etc/config/wandns"},
-		program:   program,
+// newContent is a package of ours, of no files yet.
+func (o options) newContent(name, arch, section, description string, depends ...string) content {
+	return content{
+		name: name, version: o.version, arch: arch, section: section, description: description, depends: depends,
+		license: "Apache-2.0", maintainer: o.maintainer, mtime: o.mtime,
 	}
-	c.files = []file{{"/usr/sbin/wandns", 0o755, program.plain}}
+}
+
+// daemon collects the package wandns for an arch.
+func (o options) daemon(a arch) (content, error) {
+	c := o.newContent("wandns", a.name, "net",
+		"Keeps DNS names pointing at a router whose address changes: at once, once, and never against the provider's rules.", "ca-bundle")
+	c.user = "wandns:wandns"
+	c.conffiles = []string{"/etc/config/wandns"}
+	program, err := os.ReadFile(filepath.Join(o.bin, a.bin, "wandns"))
+	if err != nil {
+		return c, fmt.Errorf("a program is missing; run: make %s (%w)", a.bin, err)
+	}
+	c.files = []file{{"/usr/sbin/wandns", 0o755, program}}
 	entries, err := os.ReadDir(o.files)
 	if err != nil {
 		return c, err
 	}
-	places := installed()
+	places := places()
 	for _, e := range entries {
 		f, ok := places[e.Name()]
 		if !ok {

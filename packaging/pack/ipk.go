@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"strings"
 	"time"
 )
@@ -36,12 +35,12 @@ func (c *content) control() string {
 	for _, field := range [][2]string{
 		{"Package", c.name},
 		{"Version", c.version},
-		{"Depends", c.depends},
+		{"Depends", strings.Join(c.depends, ", ")},
 		{"Source", "wandns"},
-		{"SourceName", "wandns"},
+		{"SourceName", c.name},
 		{"License", c.license},
 		{"LicenseFiles", "LICENSE"},
-		{"Section", "net"},
+		{"Section", c.section},
 		{"Require-User", c.user},
 		{"SourceDateEpoch", fmt.Sprint(c.mtime.Unix())},
 		{"Maintainer", c.maintainer},
@@ -49,26 +48,31 @@ func (c *content) control() string {
 		{"Installed-Size", fmt.Sprint(c.size())},
 		{"Description", c.description},
 	} {
-		fmt.Fprintf(&b, "%s: %s\n", field[0], field[1])
+		if field[1] != "" {
+			fmt.Fprintf(&b, "%s: %s\n", field[0], field[1])
+		}
 	}
 	return b.String()
 }
 
 func (c *content) ipk() ([]byte, error) {
-	control, err := archive(c.mtime, pressed{}, nil, []file{
-		{"/control", 0o644, []byte(c.control())},
-		{"/conffiles", 0o644, []byte(strings.Join(c.conffiles, "\n") + "\n")},
-		{"/postinst", 0o755, []byte(ipkPostinst)},
-		{"/prerm", 0o755, []byte(ipkPrerm)},
-	})
+	files := []file{{"/control", 0o644, []byte(c.control())}}
+	if len(c.conffiles) > 0 {
+		files = append(files, file{"/conffiles", 0o644, []byte(strings.Join(c.conffiles, "\n") + "\n")})
+	}
+	files = append(files, file{"/postinst", 0o755, []byte(ipkPostinst)})
+	if c.installed != "" {
+		files = append(files, file{"/postinst-pkg", 0o755, []byte(c.installed)})
+	}
+	control, err := archive(c.mtime, nil, append(files, file{"/prerm", 0o755, []byte(ipkPrerm)}))
 	if err != nil {
 		return nil, err
 	}
-	data, err := archive(c.mtime, c.program, c.folders(), c.files)
+	data, err := archive(c.mtime, c.folders(), c.files)
 	if err != nil {
 		return nil, err
 	}
-	return archive(c.mtime, pressed{}, nil, []file{
+	return archive(c.mtime, nil, []file{
 		{"/debian-binary", 0o644, []byte("2.0\n")},
 		{"/data.tar.gz", 0o644, data},
 		{"/control.tar.gz", 0o644, control},
@@ -76,7 +80,7 @@ func (c *content) ipk() ([]byte, error) {
 }
 
 // archive makes a compressed tar with the names as opkg wants them, from "./".
-func archive(mtime time.Time, part pressed, folders []string, files []file) ([]byte, error) {
+func archive(mtime time.Time, folders []string, files []file) ([]byte, error) {
 	var b bytes.Buffer
 	var err error
 	t := tar.NewWriter(&b)
@@ -101,19 +105,11 @@ func archive(mtime time.Time, part pressed, folders []string, files []file) ([]b
 	if err := errors.Join(err, t.Close()); err != nil {
 		return nil, err
 	}
-	return gz(b.Bytes(), part)
+	return gz(b.Bytes())
 }
 
 // ipkEntry is the package's paragraph in the index of the feed.
 func (c *content) ipkEntry(ipk []byte) string {
 	where := fmt.Sprintf("Filename: %s\nSize: %d\nSHA256sum: %x\nDescription: ", c.ipkName(), len(ipk), sha256.Sum256(ipk))
 	return strings.Replace(c.control(), "Description: ", where, 1) + "\n"
-}
-
-// gz is gzip around deflate.
-func gz(data []byte, part pressed) ([]byte, error) {
-	raw, err := deflate(data, part)
-	b := append([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255}, raw...)
-	b = le.AppendUint32(b, crc32.ChecksumIEEE(data))
-	return le.AppendUint32(b, uint32(len(data))), err
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +24,7 @@ const repository = "../.."
 func packed(t *testing.T, change func(*options)) options {
 	t.Helper()
 	o := options{
-		out: t.TempDir(), bin: t.TempDir(), files: repository + "/openwrt/wandns/files",
+		out: t.TempDir(), bin: t.TempDir(), files: repository + "/openwrt/wandns/files", luci: "testdata/luci-app-example",
 		version: "0.1.0-r1", maintainer: "packager@example.com", mtime: time.Unix(1_780_000_000, 0).UTC(),
 	}
 	if change != nil {
@@ -66,34 +64,41 @@ func unzipped(t *testing.T, b []byte) []byte {
 	return b
 }
 
-type entry struct {
-	tar.Header
-	data string
-}
+// entry is a member of a tar as tar -v shows it, with what a file holds.
+type entry struct{ name, mode, owner, time, data string }
 
+// untar reads a compressed tar with tar itself, since Go's would read what Go's
+// has written.
 func untar(t *testing.T, b []byte) (list []entry) {
 	t.Helper()
-	for r := tar.NewReader(bytes.NewReader(unzipped(t, b))); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return list
-		}
+	dir := t.TempDir()
+	tar := func(args ...string) string {
+		cmd := exec.CommandContext(t.Context(), "tar", args...)
+		cmd.Dir, cmd.Stdin = dir, bytes.NewReader(b)
+		cmd.Env = append(os.Environ(), "TZ=UTC")
+		out, err := cmd.CombinedOutput()
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("tar: %v\n%s", err, out)
 		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, entry{*h, string(data)})
+		return string(out)
 	}
+	tar("-xzf", "-")
+	for line := range strings.Lines(tar("-tvzf", "-", "--numeric-owner", "--full-time")) {
+		f := strings.Fields(line) // mode, owner, size, day, time, name
+		e := entry{name: f[5], mode: f[0], owner: f[1], time: f[3] + " " + f[4]}
+		if !strings.HasSuffix(e.name, "/") {
+			e.data = string(read(t, dir, e.name))
+		}
+		list = append(list, e)
+	}
+	return list
 }
 
 // wanted is what lies where on the router, by the sources.
 func wanted(t *testing.T, o options, a arch) map[string]file {
 	t.Helper()
 	files := map[string]file{"/usr/sbin/wandns": {mode: 0o755, data: read(t, o.bin, a.bin, "wandns")}}
-	for name, f := range installed() {
+	for name, f := range places() {
 		f.data = read(t, o.files, name)
 		files[f.path] = f
 	}
@@ -104,27 +109,27 @@ func TestIpk(t *testing.T) {
 	o := packed(t, nil)
 	for _, a := range arches() {
 		outer := untar(t, read(t, o.out, "ipk", "wandns_0.1.0-r1_"+a.name+".ipk"))
-		if len(outer) != 3 || outer[0].Name != "./debian-binary" || outer[0].data != "2.0\n" ||
-			outer[1].Name != "./data.tar.gz" || outer[2].Name != "./control.tar.gz" {
+		if len(outer) != 3 || outer[0].name != "./debian-binary" || outer[0].data != "2.0\n" ||
+			outer[1].name != "./data.tar.gz" || outer[2].name != "./control.tar.gz" {
 			t.Fatalf("%s: the container holds %v", a.name, outer)
 		}
 		want := wanted(t, o, a)
 		size, folders := 0, []string{}
 		for _, e := range untar(t, []byte(outer[1].data)) {
-			if e.Uid != 0 || e.Gid != 0 || !e.ModTime.Equal(o.mtime) {
-				t.Errorf("%s: %s belongs to %d:%d since %v", a.name, e.Name, e.Uid, e.Gid, e.ModTime)
+			if e.owner != "0/0" || e.time != o.mtime.Format(time.DateTime) {
+				t.Errorf("%s: %s belongs to %s since %s", a.name, e.name, e.owner, e.time)
 			}
-			if e.Typeflag == tar.TypeDir {
-				folders = append(folders, e.Name)
+			if strings.HasSuffix(e.name, "/") {
+				folders = append(folders, e.name)
 				continue
 			}
-			path := strings.TrimPrefix(e.Name, ".")
+			path := strings.TrimPrefix(e.name, ".")
 			if !slices.Contains(folders, "."+filepath.Dir(path)+"/") {
 				t.Errorf("%s: %s comes before its folder", a.name, path)
 			}
 			f, ok := want[path]
-			if !ok || e.Mode != f.mode || e.data != string(f.data) {
-				t.Errorf("%s: %s with mode %o is not what the sources have", a.name, path, e.Mode)
+			if !ok || e.mode != os.FileMode(f.mode).String() || e.data != string(f.data) {
+				t.Errorf("%s: %s with mode %s is not what the sources have", a.name, path, e.mode)
 			}
 			delete(want, path)
 			size += len(e.data)
@@ -134,7 +139,7 @@ func TestIpk(t *testing.T) {
 		}
 		control := map[string]entry{}
 		for _, e := range untar(t, []byte(outer[2].data)) {
-			control[strings.TrimPrefix(e.Name, "./")] = e
+			control[strings.TrimPrefix(e.name, "./")] = e
 		}
 		for _, line := range []string{
 			"Package: wandns", "Version: 0.1.0-r1", "Depends: ca-bundle", "Architecture: " + a.name,
@@ -148,8 +153,8 @@ func TestIpk(t *testing.T) {
 			t.Errorf("%s: conffiles = %q", a.name, got)
 		}
 		for _, name := range []string{"postinst", "prerm"} {
-			if e := control[name]; e.Mode != 0o755 || !strings.HasSuffix(e.data, "\ndefault_"+name+" $0 $@\n") {
-				t.Errorf("%s: %s with mode %o is %q", a.name, name, e.Mode, e.data)
+			if e := control[name]; e.mode != "-rwxr-xr-x" || !strings.HasSuffix(e.data, "\ndefault_"+name+" $0 $@\n") {
+				t.Errorf("%s: %s with mode %s is %q", a.name, name, e.mode, e.data)
 			}
 		}
 	}
@@ -162,8 +167,8 @@ func TestIpkFeed(t *testing.T) {
 		t.Error("Packages.gz is another index than Packages")
 	}
 	paragraphs := strings.Split(strings.TrimSuffix(string(index), "\n\n"), "\n\n")
-	if len(paragraphs) != len(arches()) {
-		t.Errorf("%d packages in the index for %d architectures", len(paragraphs), len(arches()))
+	if len(paragraphs) != len(arches())+3 {
+		t.Errorf("%d packages in the index for %d architectures, an application and two translations", len(paragraphs), len(arches()))
 	}
 	field := regexp.MustCompile(`(?m)^(\S+): (.*)$`)
 	for _, p := range paragraphs {
@@ -247,8 +252,8 @@ func TestReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n != 8 {
-		t.Errorf("%d files in the feeds, want 8", n)
+	if n != 14 {
+		t.Errorf("%d files in the feeds, want 14", n)
 	}
 }
 
@@ -256,7 +261,7 @@ func TestReproducible(t *testing.T) {
 func TestFeedMakefile(t *testing.T) {
 	text := string(read(t, repository, "openwrt/wandns/Makefile"))
 	modes := map[string]int64{"BIN": 0o755, "CONF": 0o600, "DATA": 0o644}
-	want := installed()
+	want := places()
 	for _, m := range regexp.MustCompile(`\$\(INSTALL_(\w+)\) \./files/(\S+) \$\(1\)(\S+)`).FindAllStringSubmatch(text, -1) {
 		if f := want[m[2]]; f.path != m[3] || f.mode != modes[m[1]] {
 			t.Errorf("the Makefile installs %s as %s with mode %o, the packer as %s with %o", m[2], m[3], modes[m[1]], f.path, f.mode)
@@ -266,9 +271,12 @@ func TestFeedMakefile(t *testing.T) {
 	for name := range want {
 		t.Errorf("the Makefile does not install %s", name)
 	}
-	version := regexp.MustCompile(`(?m)^VERSION := (.*)$`).FindStringSubmatch(string(read(t, repository, "Makefile")))
-	if len(version) != 2 || !strings.Contains(text, "PKG_VERSION:="+version[1]+"\n") {
-		t.Errorf("the feed's Makefile has another version than %v", version)
+	ours := string(read(t, repository, "Makefile"))
+	for name, theirs := range map[string]string{"VERSION": "PKG_VERSION", "TAGS": "GO_PKG_TAGS"} {
+		m := regexp.MustCompile(`(?m)^` + name + `\s*:= (.*)$`).FindStringSubmatch(ours)
+		if len(m) != 2 || !strings.Contains(text, theirs+":="+m[1]+"\n") {
+			t.Errorf("the feed's Makefile has another %s than %v", theirs, m)
+		}
 	}
 }
 

@@ -19,7 +19,8 @@ import (
 )
 
 type options struct {
-	out, bin, files     string
+	out, bin            string
+	files, luci         string
 	version, maintainer string
 	usignKey, apkKey    string
 	only                string // arches, all if empty
@@ -31,6 +32,7 @@ func main() {
 	flag.StringVar(&o.out, "out", "dist", "write ipk/ and apk/ into `FOLDER`")
 	flag.StringVar(&o.bin, "bin", "dist/bin", "take the programs from `FOLDER`, as make cross leaves them")
 	flag.StringVar(&o.files, "files", "openwrt/wandns/files", "take the other files from `FOLDER`")
+	flag.StringVar(&o.luci, "luci", "openwrt/luci-app-wandns", "make packages of the LuCI application in `FOLDER`, if it is there")
 	flag.StringVar(&o.version, "version", "", "`VERSION` of the packages, like 1.2.3-r1")
 	flag.StringVar(&o.maintainer, "maintainer", "", "`ADDRESS` of who makes them")
 	flag.StringVar(&o.usignKey, "usign-key", "", "sign for opkg with `FILE`; without it a key is made in OUT/keys")
@@ -46,7 +48,7 @@ func main() {
 }
 
 func pack(o options, w io.Writer) error {
-	usign, apk, err := o.keys()
+	usign, apk, err := o.keys(w)
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,11 @@ func pack(o options, w io.Writer) error {
 	if len(todo) == 0 {
 		return fmt.Errorf("%q names no architecture of OpenWrt that Go knows", o.only)
 	}
-	programs, err := o.programs(todo)
+	list, err := o.contents(todo)
+	if err != nil {
+		return err
+	}
+	made, err := each(list, func(c content) (made, error) { return c.pack(apk) })
 	if err != nil {
 		return err
 	}
@@ -63,23 +69,14 @@ func pack(o options, w io.Writer) error {
 			return err
 		}
 	}
-	var index strings.Builder
+	err = o.ipkFeed(made, usign)
 	for _, a := range todo {
-		c, err := daemon(o, a, programs[a.bin])
-		if err != nil {
-			return err
-		}
-		ipk, err := c.ipk()
-		if err != nil {
-			return err
-		}
-		index.WriteString(c.ipkEntry(ipk))
-		if err := errors.Join(write(filepath.Join(o.out, "ipk", c.ipkName()), ipk), o.apkFeed(c.forApk(), apk)); err != nil {
-			return err
-		}
+		err = errors.Join(err, o.apkFeed(a.name, made, apk))
 	}
-	fmt.Fprintf(w, "%d packages each in %s and %s\n", len(todo), filepath.Join(o.out, "ipk"), filepath.Join(o.out, "apk"))
-	return o.ipkFeed([]byte(index.String()), usign)
+	if err == nil {
+		fmt.Fprintf(w, "%d packages in %s, and in %s for %d architectures\n", len(made), filepath.Join(o.out, "ipk"), filepath.Join(o.out, "apk"), len(todo))
+	}
+	return err
 }
 
 func (o options) arches() []arch {
@@ -87,41 +84,66 @@ func (o options) arches() []arch {
 	return slices.DeleteFunc(arches(), func(a arch) bool { return len(names) > 0 && !slices.Contains(names, a.name) })
 }
 
-// programs reads and squeezes each program once, which takes a while.
-func (o options) programs(todo []arch) (map[string]pressed, error) {
-	var names []string
+// contents are the packages to make: the daemon for each arch, then those that
+// are for every router.
+func (o options) contents(todo []arch) ([]content, error) {
+	var list []content
 	for _, a := range todo {
-		if !slices.Contains(names, a.bin) {
-			names = append(names, a.bin)
+		c, err := o.daemon(a)
+		if err != nil {
+			return nil, err
 		}
+		list = append(list, c)
 	}
-	list, errs := make([]pressed, len(names)), make([]error, len(names))
+	app, err := o.luciApp()
+	return append(list, app...), err
+}
+
+// made is a package in both formats.
+type made struct {
+	content  // as the .ipk has it
+	ipk, apk []byte
+	entry    indexed
+}
+
+func (c *content) pack(key apkKey) (m made, err error) {
+	m.content = *c
+	forApk := c.forApk()
+	if m.ipk, err = c.ipk(); err != nil {
+		return m, err
+	}
+	m.apk, m.entry.hash, err = forApk.apk(key)
+	m.entry.content, m.entry.size = forApk, len(m.apk)
+	return m, err
+}
+
+// each does the same to everything, as many at a time as there are processors.
+func each[A, B any](list []A, do func(A) (B, error)) ([]B, error) {
+	done, errs := make([]B, len(list)), make([]error, len(list))
 	free := make(chan struct{}, runtime.NumCPU())
 	var wg sync.WaitGroup
-	for i, name := range names {
+	for i, a := range list {
 		wg.Go(func() {
 			free <- struct{}{}
-			defer func() { <-free }()
-			data, err := os.ReadFile(filepath.Join(o.bin, name, "wandns"))
-			if err != nil {
-				errs[i] = fmt.Errorf("a program is missing; run: make %s (%w)", name, err)
-				return
-			}
-			list[i], errs[i] = squeeze(data)
+			done[i], errs[i] = do(a)
+			<-free
 		})
 	}
 	wg.Wait()
-	programs := make(map[string]pressed)
-	for i, name := range names {
-		programs[name] = list[i]
-	}
-	return programs, errors.Join(errs...)
+	return done, errors.Join(errs...)
 }
 
-// ipkFeed writes the index of all packages; opkg leaves out what is not for
-// its router.
-func (o options) ipkFeed(index []byte, key usignKey) error {
-	zipped, err := gz(index, pressed{})
+// ipkFeed writes all packages with their index; opkg leaves out what is not
+// for its router.
+func (o options) ipkFeed(list []made, key usignKey) error {
+	var index []byte
+	for _, m := range list {
+		index = append(index, m.ipkEntry(m.ipk)...)
+		if err := write(filepath.Join(o.out, "ipk", m.ipkName()), m.ipk); err != nil {
+			return err
+		}
+	}
+	zipped, err := gz(index)
 	return errors.Join(err,
 		write(filepath.Join(o.out, "ipk/Packages"), index),
 		write(filepath.Join(o.out, "ipk/Packages.gz"), zipped),
@@ -129,33 +151,39 @@ func (o options) ipkFeed(index []byte, key usignKey) error {
 		write(filepath.Join(o.out, "ipk", key.name()), key.public()))
 }
 
-func (o options) apkFeed(c content, key apkKey) error {
-	apk, hash, err := c.apk(key)
-	if err != nil {
-		return err
+// apkFeed writes the packages for an arch: their names do not have it.
+func (o options) apkFeed(arch string, list []made, key apkKey) error {
+	dir := filepath.Join(o.out, "apk", arch)
+	var entries []indexed
+	for _, m := range list {
+		if m.arch != arch && m.arch != "all" {
+			continue
+		}
+		entries = append(entries, m.entry)
+		if err := write(filepath.Join(dir, m.apkName()), m.apk); err != nil {
+			return err
+		}
 	}
-	index, err := apkIndex([]indexed{{c, len(apk), hash}}, key)
+	index, err := apkIndex(entries, key)
 	if err != nil {
 		return err
 	}
 	public, err := key.public()
-	dir := filepath.Join(o.out, "apk", c.arch)
 	return errors.Join(err,
-		write(filepath.Join(dir, c.apkName()), apk),
 		write(filepath.Join(dir, "packages.adb"), index),
 		write(filepath.Join(o.out, "apk/wandns.pem"), public))
 }
 
 // keys reads the keys. Without given ones it makes some for trying things out
 // and keeps them, so that a router that trusts them can update from the feed.
-func (o options) keys() (usign usignKey, apk apkKey, err error) {
+func (o options) keys(w io.Writer) (usign usignKey, apk apkKey, err error) {
 	if o.usignKey == "" {
 		o.usignKey = filepath.Join(o.out, "keys/usign")
-		err = secret(o.usignKey, func() ([]byte, error) { k, err := newUsignKey(); return k.secret(), err })
+		err = secret(w, o.usignKey, "USIGN_KEY", func() ([]byte, error) { k, err := newUsignKey(); return k.secret(), err })
 	}
 	if o.apkKey == "" {
 		o.apkKey = filepath.Join(o.out, "keys/apk.pem")
-		err = errors.Join(err, secret(o.apkKey, func() ([]byte, error) {
+		err = errors.Join(err, secret(w, o.apkKey, "APK_KEY", func() ([]byte, error) {
 			k, err := newApkKey()
 			if err != nil {
 				return nil, err
@@ -174,7 +202,7 @@ func (o options) keys() (usign usignKey, apk apkKey, err error) {
 }
 
 // secret makes a file that only its owner can read, unless it is there.
-func secret(path string, made func() ([]byte, error)) error {
+func secret(w io.Writer, path, variable string, made func() ([]byte, error)) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -185,6 +213,8 @@ func secret(path string, made func() ([]byte, error)) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
+	fmt.Fprintf(w, "%s is a new key: routers that install from this feed will trust no other; keep it outside of %s and give it with %s=FILE\n",
+		path, filepath.Dir(filepath.Dir(path)), variable)
 	return os.WriteFile(path, data, 0o600)
 }
 

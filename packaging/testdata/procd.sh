@@ -15,12 +15,16 @@ config_get() {
 	value="$(echo "$CONFIG" | sed -n "s|^option $3 ||p")"
 	eval "$1=\${value:-\$4}"
 }
-config_get_bool() { config_get "$@"; }
+uci_validate_section() {
+	grep -q broken "$R/etc/config/wandns" && return 1
+	enabled="$(sed -n "s|^option enabled ||p" "$R/etc/config/wandns")"
+	enabled="${enabled:-0}"
+}
 user_exists() { grep -q "^$1:" "$R/etc/passwd"; }
 logger() { sed 's/^/log: /'; }
 chown() { echo "chown $*"; }
 chgrp() { echo "chgrp $*"; }
 
-for f in open_instance close_instance set_param add_jail add_jail_mount add_jail_mount_rw add_reload_trigger; do
+for f in open_instance close_instance set_param append_param add_jail add_jail_mount add_jail_mount_rw add_reload_trigger; do
 	eval "procd_$f() { echo \"$f\${*:+ \$*}\"; }"
 done

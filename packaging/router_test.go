@@ -1,0 +1,175 @@
+//go:build qemu
+
+package packaging
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"wandns/updater/updatertest"
+)
+
+// A board is a processor that routers have, with Debian's kernel for it.
+type board struct {
+	arch, bin string // what OpenWrt calls it, and make cross
+	guest     string // by make test-qemu
+	qemu      string
+	console   string
+	disk      string // for the state
+	modules   string
+	rss, anon int // kB at most of the idle daemon
+}
+
+func boards() []board {
+	return []board{
+		{
+			"mipsel_24kc", "mipsle", "dist/guest-mipsel", "qemu-system-mipsel -M malta -cpu 24Kc -m 64 -nic user,model=pcnet -drive if=ide,format=raw,file=",
+			"ttyS0", "sda", "pcnet32 ata_piix sd_mod ext4", 8 << 10, 2 << 10,
+		},
+		{
+			"aarch64_cortex-a53", "arm64", "dist/guest-arm64", "qemu-system-aarch64 -M virt -cpu cortex-a53 -m 128 -nic user,model=virtio-net-pci -drive if=virtio,format=raw,file=",
+			"ttyAMA0", "vda", "virtio_pci virtio_net virtio_blk ext4", 10 << 10, 4 << 10,
+		},
+	}
+}
+
+// The package on a router: the program in it, with the configuration in it as
+// a user fills it in, has the provider follow two addresses. After a reboot
+// nothing is sent.
+func TestRouter(t *testing.T) {
+	for _, b := range boards() {
+		t.Run(b.arch, func(t *testing.T) {
+			t.Parallel()
+			var err error
+			if b.guest, err = filepath.Abs(filepath.Join(root, b.guest)); err != nil {
+				t.Fatal(err)
+			}
+			sim := updatertest.NewNoIP("user@example.com", "secret", "home.example.com")
+			provider := httptest.NewTLSServer(sim)
+			defer provider.Close()
+			dir := t.TempDir()
+			disk := filepath.Join(dir, "disk")
+			command(t, root, "mke2fs", "-q", "-t", "ext4", disk, "8M")
+			initramfs := b.initramfs(t, provider)
+			for i, c := range []struct {
+				addresses string
+				requests  int // so far
+			}{{"10.0.2.15,10.0.2.16", 2}, {"10.0.2.16", 2}} {
+				said := b.boot(t, initramfs, disk, c.addresses)
+				if ledger := sim.Ledger(); len(ledger) != c.requests || len(sim.Violations()) > 0 {
+					t.Fatalf("boot %d: %d requests, want %d: %v\nThe router says:\n%s", i+1, len(ledger), c.requests, ledger, said)
+				}
+				rss, anon := kilobytes(t, said, "Rss:"), kilobytes(t, said, "Anonymous:")
+				t.Logf("boot %d: the idle daemon has %d kB, %d kB of them anonymous; the router has %d kB less", i+1, rss, anon, kilobytes(t, said, "MemLost:"))
+				if rss > b.rss || anon > b.anon {
+					t.Errorf("boot %d: the idle daemon has more than %d kB, or %d kB anonymous", i+1, b.rss, b.anon)
+				}
+			}
+			if r, ok := sim.Lookup("home.example.com"); !ok || r.V4.String() != "10.0.2.16" {
+				t.Errorf("the provider publishes %v", r)
+			}
+		})
+	}
+}
+
+func (b board) initramfs(t *testing.T, provider *httptest.Server) string {
+	t.Helper()
+	dir := t.TempDir()
+	command(t, root, "make", "-s", b.bin)
+	command(t, root, "go", "run", "./packaging/pack", "-out", dir, "-version", "1.0-r1", "-arch", b.arch)
+	command(t, dir, "tar", "-xzf", one(t, filepath.Join(dir, "ipk/*.ipk")))
+	files := filepath.Join(dir, "files")
+	if err := os.Mkdir(files, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	command(t, dir, "tar", "-xzf", "data.tar.gz", "-C", files)
+
+	_, port, err := net.SplitHostPort(provider.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := strings.NewReplacer(
+		"option enabled '0'", "option enabled '1'",
+		"config service 'home'", "config service 'home'\n\toption server 'https://example.com:"+port+"'\n\toption ca_file '/etc/ca.pem'\n\toption allow_private '1'\n\toption family 'ipv4'",
+	)
+	var a archive
+	a.system(t, filepath.Join(b.guest, "bin/busybox"), "router-init.sh", "sys", "dev", "tmp")
+	a.modules(t, b.guest, "modules", strings.Fields(b.modules)...)
+	err = filepath.WalkDir(files, func(path string, d fs.DirEntry, err error) error {
+		name, _ := strings.CutPrefix(path, files+"/")
+		switch {
+		case err != nil || path == files:
+			return err
+		case d.IsDir():
+			a.entry(name, 0o040755, nil)
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if name == "etc/config/wandns" {
+			data = []byte(config.Replace(string(data)))
+		}
+		a.entry(name, 0o100000|int(info.Mode().Perm()), data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.entry("var", 0o120777, []byte("tmp"))
+	a.entry("etc/wandns", 0o040700, nil)
+	a.entry("etc/hosts", 0o100644, []byte("127.0.0.1 localhost\n10.0.2.2 example.com\n"))
+	a.entry("etc/ca.pem", 0o100644, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: provider.Certificate().Raw}))
+	for _, dir := range []string{"etc/ssl", "etc/ssl/certs"} {
+		a.entry(dir, 0o040755, nil)
+	}
+	a.file(t, "etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt", 0o100644) // as much as ca-bundle
+	return a.save(t)
+}
+
+// boot returns what the router says until it has no power any more.
+func (b board) boot(t *testing.T, initramfs, disk, addresses string) string {
+	t.Helper()
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	args := append(strings.Fields(b.qemu+disk), "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
+		"-kernel", one(t, filepath.Join(b.guest, "boot/vmlinuz-*")), "-initrd", initramfs,
+		"-append", fmt.Sprintf("console=%s quiet panic=-1 router_disk=%s router_addresses=%s", b.console, b.disk, addresses))
+	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("the router is done")) {
+		t.Fatalf("%v after %s; the router says:\n%s", err, time.Since(began), out)
+	}
+	t.Logf("booted for %s", time.Since(began).Round(time.Second))
+	return string(out)
+}
+
+// kilobytes finds a line like "Rss: 7000 kB".
+func kilobytes(t *testing.T, said, field string) int {
+	t.Helper()
+	for line := range strings.Lines(said) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == field {
+			n, err := strconv.Atoi(f[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("the router does not say %q:\n%s", field, said)
+	return 0
+}
