@@ -36,7 +36,8 @@ help: ## print this
 run: build ## watch names follow an address, on simulated services; Ctrl-C ends it
 	@bin/wandns-sim -demo bin/wandns
 
-test: deps unit qemu test-qemu size ## install what the tests need and run every test
+test: deps unit qemu size ## install what the tests need and run every test
+	$(MAKE) test-qemu CUTS=3
 
 unit:
 	go vet -tags '$(TAGS),qemu' ./...
@@ -51,14 +52,14 @@ qemu:
 
 QEMU_TESTS := -tags '$(TAGS)' -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
 
-test-qemu: dist/guest dist/guest-mipsel dist/guest-arm64 ## the package on a MIPS and an ARM, PPPoE, WireGuard, VLANs and CUTS=3 power cuts of flash, on Debian's kernels under QEMU
+test-qemu: dist/guest dist/guest-mipsel dist/guest-arm64 ## the package on a MIPS and an ARM, PPPoE, WireGuard, VLANs and CUTS=20 power cuts of flash, on Debian's kernels under QEMU
 	CUTS=$(CUTS) go test -count=1 -tags '$(TAGS),qemu' -run 'TestInAGuest|TestPowerCuts|TestRouter$$' ./packaging
 
-CUTS ?= 3
+CUTS ?= 20
 
 soak: deps ## SOAK=10m of bad weather, a thousand kills and all power cuts
 	WANDNS_CI=1 WANDNS_SOAK=$(SOAK) go test -count=1 -timeout 2h -v -tags '$(TAGS)' -run 'TestE2ESoak|TestE2EKilledAnywhere' ./cmd/wandns
-	$(MAKE) test-qemu CUTS=20
+	$(MAKE) test-qemu
 
 SOAK ?= 10m
 
