@@ -1,0 +1,358 @@
+'use strict';
+
+/* Drives the LuCI of a router in a browser:
+ *
+ *     LUCI_URL=http://192.168.1.1 LUCI_PASSWORD=... node test/e2e.js
+ *
+ * The router is to reach wandns-sim at SIM. It adds a service e2e, and deletes
+ * it again. SHOTS is a folder for pictures, CHROMIUM the browser. */
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const { chromium } = require('playwright-core');
+
+const URL = (process.env.LUCI_URL || 'http://192.168.1.1').replace(/\/$/, '');
+const SIM = process.env.SIM || 'http://127.0.0.1:8245';
+const SHOTS = process.env.SHOTS || path.join(__dirname, '../../../dist/e2e');
+const PASSWORD = process.env.SIM_PASSWORD || 'secret';
+const SECRETS = [ 'canary-wrong', 'import-canary' ].concat(PASSWORD == 'secret' ? [] : [ PASSWORD ]); // 'secret' is in every example
+const MARKUP = '<img src=x onerror="window.hit=1"><b>bold</b>';
+
+const steps = [];
+const step = (name, fn) => steps.push([ name, fn ]);
+const card = (page, state, name) => page.locator('.wandns-card[data-service="' + (name || 'e2e') + '"]' + (state ? '[data-state="' + state + '"]' : ''));
+const sim = (port) => SIM.replace(/:\d+$/, ':' + port);
+const button = (at, name) => at.getByRole('button', { name: name, exact: true });
+const open = (page, name) => page.goto(URL + '/cgi-bin/luci/admin/services/wandns/' + name);
+const dialog = (page) => page.locator('#modal_overlay .modal');
+
+async function shot(page, name) {
+	await page.screenshot({ path: path.join(SHOTS, name + '.png'), fullPage: true });
+}
+
+async function removeE2E(page) {
+	await open(page, 'overview');
+	await page.locator('h3').first().waitFor();
+	for (const name of [ 'e2e', 'e2e_keys', 'e2e_login' ]) {
+		if (!await card(page, '', name).count())
+			continue;
+		await button(card(page, '', name), 'Delete').click();
+		await button(dialog(page), 'Delete').click();
+		await card(page, '', name).waitFor({ state: 'detached' });
+	}
+}
+
+async function add(page, name, provider, values) {
+	await open(page, 'overview');
+	await button(page, 'Add a service').first().click();
+	await dialog(page).locator('[data-provider="' + provider + '"]').click();
+	await type(page, '_name', name);
+	if (values.enabled === false)
+		await dialog(page).locator('[data-name="enabled"] input[type=checkbox]').uncheck({ force: true });
+	for (const k of Object.keys(values))
+		if (k != 'server' && k != 'enabled')
+			await type(page, k, values[k]);
+	await dialog(page).locator('.cbi-tabmenu').getByText('More').click();
+	await type(page, 'server', values.server);
+	await button(dialog(page), 'Save').click();
+}
+
+async function type(page, option, value) {
+	const field = dialog(page).locator('[data-name="' + option + '"] input[type=text]:visible, [data-name="' + option + '"] input[type=password]:visible').first();
+	await field.fill(value);
+	await field.blur();
+}
+
+step('logs in', async (page) => {
+	await page.goto(URL + '/cgi-bin/luci/');
+	await page.fill('input[name=luci_username]', process.env.LUCI_USER || 'root');
+	await page.fill('input[name=luci_password]', process.env.LUCI_PASSWORD || '');
+	await page.keyboard.press('Enter');
+	await page.waitForSelector('#topmenu, .nav, header');
+	await page.waitForFunction(() => !document.querySelector('input[name=luci_password]'));
+	await page.waitForLoadState('networkidle');
+	await removeE2E(page);
+	await shot(page, 'begin');
+});
+
+step('adds a service, which becomes up to date', async (page) => {
+	await button(page, 'Add a service').first().click();
+	await page.getByLabel('Search').fill('no-ip');
+	await shot(page, 'pick');
+	await dialog(page).locator('[data-provider="noip"]').click();
+	await type(page, '_name', 'e2e');
+	await type(page, 'hostnames', 'home.example.com');
+	await type(page, 'username', 'user@example.com');
+	await type(page, 'password', PASSWORD);
+	await dialog(page).locator('.cbi-tabmenu').getByText('More').click();
+	await type(page, 'server', SIM);
+	await dialog(page).locator('.cbi-tabmenu').getByText('Address', { exact: true }).click();
+	await shot(page, 'address');
+	await dialog(page).locator('.cbi-tabmenu li').first().click();
+	await button(dialog(page), 'Test').click();
+	await dialog(page).getByText('This would be sent').waitFor();
+	const said = await dialog(page).innerText();
+	assert.match(said, /nic\/update\?hostname=home\.example\.com/);
+	assert.match(said, /Authorization: Basic \*\*\*/);
+	await shot(page, 'form');
+	await button(dialog(page), 'Save').click();
+	await card(page, 'ok').waitFor();
+	await shot(page, 'ok');
+});
+
+step('says what is wrong while one types, and before it saves', async (page) => {
+	await button(card(page), 'Edit').click();
+	await dialog(page).locator('.cbi-tabmenu').getByText('More').click();
+	await type(page, 'ca_file', 'here.pem');
+	await dialog(page).locator('[data-name="ca_file"] .cbi-input-invalid').waitFor();
+	await type(page, 'ca_file', '/nowhere.pem');
+	await button(dialog(page), 'Save').click();
+	await dialog(page).getByText('/nowhere.pem could not be read').waitFor();
+	await shot(page, 'mistake');
+	await button(dialog(page), 'Cancel').click();
+});
+
+step('shows a wrong password as blocked, with the reason', async (page) => {
+	await button(card(page), 'Edit').click();
+	await type(page, 'password', 'canary-wrong');
+	await button(dialog(page), 'Save').click();
+	await button(card(page), 'Pause').click();
+	await card(page, 'disabled').waitFor();
+	await shot(page, 'paused');
+	await button(card(page), 'Edit').click();
+	await type(page, 'hostnames', 'nas.example.com');
+	await button(dialog(page), 'Save').click();
+	await button(card(page), 'Start').click();
+	await card(page, 'blocked').waitFor();
+	assert.match(await card(page).innerText(), /user name and password \(badauth\); .* Then press Resume/);
+	await shot(page, 'blocked');
+});
+
+step('goes on when it is mended', async (page) => {
+	await button(card(page), 'Edit').click();
+	await type(page, 'password', PASSWORD);
+	await button(dialog(page), 'Save').click();
+	await card(page, 'ok').waitFor();
+	await button(card(page), 'Update now').click();
+	await card(page).getByText('nothing to send').waitFor();
+});
+
+step('calls the account verbs', async (page) => {
+	await add(page, 'e2e_keys', 'hostup', { hostnames: 'home.hostup.example', api_key: PASSWORD, domain: 'hostup.example', server: sim(8248) });
+	await card(page, 'ok', 'e2e_keys').waitFor();
+	await add(page, 'e2e_login', 'sonic', { enabled: false, hostnames: 'home.sonic.example', userid: '1', apikey: 'none', server: sim(8249) });
+	await card(page, 'disabled', 'e2e_login').waitFor();
+	await open(page, 'accounts');
+	await card(page, '', 'e2e').locator('[data-action="probe ip"]').click();
+	await card(page, '', 'e2e').getByText(/family|could not/).first().waitFor();
+	const keys = card(page, '', 'e2e_keys');
+	await keys.locator('[data-action="key list"]').click();
+	await keys.locator('td').first().waitFor();
+	await button(keys, 'Disable').first().click();
+	await keys.getByText('✔ Disable').waitFor();
+	await keys.locator('[data-action="key create"]').click();
+	await page.getByLabel('Name').fill('other.hostup.example');
+	await button(dialog(page), 'Continue').click();
+	await keys.getByText('✔ Make a key').waitFor();
+	await shot(page, 'accounts');
+	await button(keys, 'Delete').first().click();
+	await dialog(page).getByText('cannot be undone').waitFor();
+	await button(dialog(page), 'Delete').click();
+	await keys.getByText('✔ Delete').waitFor();
+	await card(page, '', 'e2e_login').locator('[data-action="key list"]').click();
+	await page.getByLabel('User name').fill('user@example.com');
+	await page.getByLabel('Password').fill(PASSWORD);
+	await shot(page, 'login');
+	await button(dialog(page), 'Continue').click();
+	await card(page, '', 'e2e_login').getByText(/There are none|✔ List keys/).first().waitFor();
+});
+
+step('shows the log of one service', async (page) => {
+	await open(page, 'overview');
+	await button(card(page), 'Log').click();
+	await page.locator('.wandns-log > div').first().waitFor();
+	for (const line of await page.locator('.wandns-log > div').allInnerTexts())
+		assert.match(line, /e2e: /);
+	await shot(page, 'log');
+});
+
+step('previews the import', async (page) => {
+	await open(page, 'import');
+	await page.locator('.wandns-card, .alert-message').first().waitFor();
+	await shot(page, 'import');
+});
+
+step('can be read on a phone', async (page) => {
+	await page.setViewportSize({ width: 360, height: 740 });
+	await open(page, 'overview');
+	await card(page).waitFor();
+	assert.ok(await page.evaluate(() => document.querySelector('.wandns').scrollWidth <= document.querySelector('.wandns').clientWidth), 'it is wider than the screen');
+	await shot(page, 'phone');
+	await button(card(page), 'Edit').click();
+	await dialog(page).locator('[data-name="hostnames"]').waitFor();
+	await shot(page, 'phone-edit');
+	await button(dialog(page), 'Cancel').click();
+	await page.setViewportSize({ width: 1200, height: 900 });
+});
+
+step('is dark where the theme is', async (page) => {
+	await page.emulateMedia({ colorScheme: 'dark' });
+	await open(page, 'overview');
+	await card(page).waitFor();
+	await shot(page, 'dark');
+	await page.emulateMedia({ colorScheme: 'light' });
+});
+
+/* Answers of the router that are changed on their way. */
+async function change(page, fn) {
+	await page.route('**/ubus/**', async (route) => {
+		const response = await route.fetch();
+		const asked = [].concat(JSON.parse(route.request().postData()));
+		const body = await response.json();
+		[].concat(body).forEach((r) => {
+			const call = asked.find((a) => a.id == r.id).params;
+			if (r.result && r.result[1])
+				fn(call[1] + ' ' + (call[3].path || call[2]), r.result[1]);
+		});
+		await route.fulfill({ response: response, body: JSON.stringify(body) });
+	});
+}
+
+const many = (n, markup) => ({
+	config: (c) => {
+		c.enabled = true;
+		c.error = '';
+		c.mistakes = markup ? [ { line: 1, service: 'bad', key: markup, text: markup } ] : [];
+		c.services = [ ...Array(n).keys() ].map((i) => ({ name: markup ? 'bad' : 's' + i, values: { provider: 'noip', hostnames: [ 'h' + i ] }, secrets: [], limits: {} }));
+	},
+	status: (r) => {
+		const st = JSON.parse(r.data);
+		st.problems = markup ? [ markup ] : [];
+		st.services = [ ...Array(n).keys() ].map((i) => ({
+			name: markup ? 'bad' : 's' + i, provider: 'noip', state: i % 4 == 3 ? 'waiting' : 'ok', reason: markup || '', next: new Date(Date.now() + 90e3).toISOString(),
+			records: [ { hostname: markup || 'h' + i + '.example.com', type: 'A', wanted: markup || '84.0.0.2', published: '84.0.0.2', since: new Date(Date.now() - 6e4).toISOString() } ],
+			last_answer: markup || 'good 84.0.0.2', last_error: markup || '', sent: 3, sent_today: 1
+		}));
+		r.data = JSON.stringify(st);
+	}
+});
+
+step('shows twenty services within a second', async (page) => {
+	const m = many(20);
+	await change(page, (call, r) => { ({ 'wandns config': m.config, 'file /var/run/wandns/status.json': m.status })[call]?.(r); });
+	const times = [];
+	for (let i = 0; i < 3; i++) {
+		await open(page, 'overview');
+		times.push(await page.evaluate(() => new Promise((done) => {
+			(function look() { document.querySelectorAll('.wandns-card').length == 20 ? done(Math.round(performance.now())) : requestAnimationFrame(look); })();
+		})));
+	}
+	console.log('    first paint of 20 services, ms after navigation: ' + times.join(', '));
+	assert.ok(Math.min(...times) < 1000 || process.env.SLOW, 'it takes longer than a second');
+	await shot(page, 'twenty');
+	const asked = [];
+	page.on('request', (r) => { if (r.postData() && r.url().includes('/ubus')) asked.push(...[].concat(JSON.parse(r.postData())).map((c) => c.params[1] + ' ' + c.params[2])); });
+	await page.waitForTimeout(11000);
+	assert.deepEqual([ ...new Set(asked) ], [ 'file read' ], 'polling asks for more than the status');
+	await page.unrouteAll();
+});
+
+step('shows markup as text', async (page) => {
+	const m = many(1, MARKUP);
+	await change(page, (call, r) => {
+		({
+			'wandns config': m.config,
+			'file /var/run/wandns/status.json': m.status,
+			'log read': (l) => { l.log = [ { msg: 'wandns[1]: bad: ' + MARKUP, priority: 28, time: Date.now(), id: 1, source: 1 } ]; },
+			'luci-rpc getHostHints': (h) => { h['02:11:22:33:44:56'] = { name: MARKUP, ipaddrs: [], ip6addrs: [] }; },
+			'wandns preview': (p) => { p.error = ''; p.notes = [ MARKUP ]; p.services = [ { name: 'bad', values: { hostnames: [ MARKUP ] }, secrets: [ MARKUP ], from: MARKUP, notes: [ MARKUP ], off: [ MARKUP ] } ]; },
+			'wandns account': (a) => { a.code = 0; a.data = { answer: MARKUP, note: MARKUP, x: MARKUP, rows: [ { family: MARKUP } ] }; },
+			'wandns rehearse': (a) => { a.mistakes = [ { key: MARKUP, text: MARKUP } ]; a.request = [ MARKUP ]; a.asked = MARKUP; a.answer = { code: 1, error: MARKUP }; },
+			'wandns update': (a) => { a.code = 1; a.error = MARKUP; }
+		})[call]?.(r);
+	});
+	const clean = async (where) => {
+		assert.equal(await page.evaluate(() => window.hit), undefined, where + ' runs markup');
+		assert.equal(await page.locator('img[src="x"]').count(), 0, where + ' makes elements of markup');
+	};
+	await open(page, 'overview');
+	await page.locator('.wandns-card').waitFor();
+	assert.ok((await page.locator('.wandns-card').innerText()).includes(MARKUP));
+	await button(page, 'Update now').click();
+	await page.locator('.wandns-card [role=status]').waitFor();
+	await button(page, 'Edit').click();
+	await dialog(page).locator('[data-name="hostnames"]').waitFor();
+	await button(dialog(page), 'Test').click();
+	await page.waitForTimeout(1000);
+	await clean('overview');
+	await shot(page, 'markup');
+	for (const name of [ 'accounts', 'log', 'import' ]) {
+		await open(page, name);
+		await page.locator('.wandns-card, .wandns-log > div').first().waitFor();
+		if (name == 'accounts') {
+			await page.locator('[data-action="probe ip"]').click();
+			await page.getByText('onerror').first().waitFor();
+		}
+		assert.ok((await page.locator('body').innerText()).includes('onerror') || name == 'accounts');
+		await clean(name);
+	}
+	await page.goto(URL + '/cgi-bin/luci/admin/status/overview');
+	await page.getByText('onerror').first().waitFor();
+	await clean('status');
+	await shot(page, 'status');
+	await page.unrouteAll();
+});
+
+step('resumes what the provider refused', async (page) => {
+	await open(page, 'overview');
+	await button(card(page), 'Edit').click();
+	await type(page, 'hostnames', 'typo.example.com');
+	await button(dialog(page), 'Save').click();
+	await card(page, 'blocked').waitFor();
+	await card(page).getByText('Then press Resume.').waitFor();
+	await shot(page, 'refused');
+	await button(card(page), 'Resume').click();
+	await card(page).locator('[role=status]').waitFor();
+});
+
+step('takes a service over from ddns-scripts', async (page) => {
+	await open(page, 'import');
+	await page.locator('.wandns-card, .alert-message').first().waitFor();
+	if (!process.env.LUCI_IMPORT)
+		return console.log('    not done: LUCI_IMPORT=1 does it, and changes /etc/config/ddns');
+	await button(page, 'Take over').click();
+	await page.waitForURL('**/overview');
+	await page.locator('.wandns-card[data-service="' + process.env.LUCI_IMPORT + '"]').waitFor();
+	await shot(page, 'taken-over');
+});
+
+step('cleans up', removeE2E);
+
+(async () => {
+	fs.mkdirSync(SHOTS, { recursive: true });
+	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [ '--no-sandbox' ] });
+	const page = await browser.newPage({ viewport: { width: 1200, height: 900 }, locale: process.env.LOCALE || 'en-US' });
+	page.setDefaultTimeout(15000);
+	const errors = [];
+	page.on('pageerror', (e) => errors.push(e.message));
+	page.on('response', async (r) => {
+		const body = r.url().includes('/ubus') ? await r.text().catch(() => '') : '';
+		SECRETS.forEach((s) => { if (body.includes(s)) errors.push('a secret came to the browser: ' + body.slice(0, 200)); });
+	});
+	let failed = false;
+	for (const [ name, fn ] of steps) {
+		try {
+			await fn(page);
+			console.log('ok  it ' + name);
+		} catch (e) {
+			failed = true;
+			console.log('BAD it ' + name + '\n' + e.stack);
+			await shot(page, 'failed');
+			break;
+		}
+	}
+	await browser.close();
+	errors.forEach((e) => console.log('BAD ' + e));
+	process.exit(failed || errors.length ? 1 : 0);
+})();
