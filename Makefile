@@ -27,21 +27,38 @@ mips mipsle: export GOMIPS = softfloat
 mips64 mips64le: export GOMIPS64 = softfloat
 386: export GO386 = softfloat
 
-.PHONY: help run test unit qemu test-qemu soak fuzz bench build cross packages lint size clean deps $(ARCHES)
+.PHONY: help run test unit qemu test-qemu soak fuzz luci e2e-luci bench build cross packages lint size clean deps $(ARCHES)
 .DEFAULT_GOAL := help
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## watch names follow an address, on simulated services; Ctrl-C ends it
 	@bin/wandns-sim -demo bin/wandns
 
-test: deps unit qemu size ## install what the tests need and run every test
+test: deps unit luci qemu size ## install what the tests need and run every test
 	$(MAKE) test-qemu CUTS=3
 
 unit:
 	go vet -tags '$(TAGS),qemu' ./...
 	WANDNS_CI=1 go test -timeout 30m -tags '$(TAGS)' ./...
+
+LUCI := openwrt/luci-app-wandns
+
+# The lint of what runs in browsers, and the tests of what is decided there.
+luci: $(LUCI)/node_modules
+	npm --prefix $(LUCI) run -s lint
+	npm --prefix $(LUCI) run -s test
+
+$(LUCI)/node_modules: $(LUCI)/package-lock.json | deps
+	npm --prefix $(LUCI) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# It adds services and deletes them again, at wandns-sim -forgive 1s, which the
+# router has to reach at SIM.
+e2e-luci: $(LUCI)/node_modules ## drive the LuCI of LUCI_URL in a browser, with LUCI_PASSWORD
+	@$(call install,chromium=chromium)
+	LUCI_URL='$(LUCI_URL)' LUCI_PASSWORD='$(LUCI_PASSWORD)' npm --prefix $(LUCI) run -s e2e
 
 # The tests without a kernel of their own, as the routers' processors run them.
 qemu:
@@ -52,8 +69,8 @@ qemu:
 
 QEMU_TESTS := -tags '$(TAGS)' -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
 
-test-qemu: dist/guest dist/guest-mipsel dist/guest-arm64 ## the package on a MIPS and an ARM, PPPoE, WireGuard, VLANs and CUTS=20 power cuts of flash, on Debian's kernels under QEMU
-	CUTS=$(CUTS) go test -count=1 -tags '$(TAGS),qemu' -run 'TestInAGuest|TestPowerCuts|TestRouter$$' ./packaging
+test-qemu: dist/guest dist/guest-mipsel dist/guest-arm64 ## the package on a MIPS and an ARM, PPPoE, WireGuard, VLANs, 32 MB of memory and CUTS=20 power cuts of flash, on Debian's kernels under QEMU
+	CUTS=$(CUTS) go test -count=1 -tags '$(TAGS),qemu' -run 'TestInAGuest|TestPowerCuts|TestSmallBoard|TestRouter$$' ./packaging
 
 CUTS ?= 20
 
@@ -115,7 +132,8 @@ TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck s
 	ip=iproute2 radvd=radvd dnsmasq=dnsmasq-base busybox=busybox-static kea-dhcp6=kea-dhcp6-server dhclient=isc-dhcp-client \
 	qemu-system-x86_64=qemu-system-x86 qemu-system-mipsel=qemu-system-mips qemu-system-aarch64=qemu-system-arm \
 	mkfs.ext4=e2fsprogs mkfs.f2fs=f2fs-tools libdeflate-gzip=libdeflate-tools modprobe=kmod ubinize=mtd-utils strace=strace \
-	pppd=ppp pppoe-server=pppoe wg=wireguard-tools
+	pppd=ppp pppoe-server=pppoe wg=wireguard-tools node=nodejs npm=npm \
+	update-ca-certificates=ca-certificates
 
 build: ## bin/wandns and bin/wandns-sim for this machine
 	@mkdir -p bin

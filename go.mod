@@ -18,3 +18,5 @@ require (
 	github.com/vishvananda/netns v0.0.5 // indirect
 	golang.org/x/text v0.40.0 // indirect
 )
+
+ignore ./openwrt/luci-app-wandns/node_modules

@@ -98,7 +98,7 @@ func deps(t *testing.T, pkg string) []string {
 func TestRouterBinaryLinksNothingUnwanted(t *testing.T) {
 	for _, dep := range deps(t, "./cmd/wandns") {
 		switch dep {
-		case "text/template", "html/template", "net/http/pprof", "expvar", "os/exec", "testing", "regexp",
+		case "text/template", "html/template", "net/http/pprof", "expvar", "os/exec", "testing", "regexp", "log/slog",
 			"github.com/miekg/dns", "github.com/vishvananda/netlink", "wandns/updater/updatertest", "wandns/wan/wantest":
 			t.Errorf("cmd/wandns links %s", dep)
 		}
@@ -135,7 +135,7 @@ func TestFloors(t *testing.T) {
 
 func TestShellScripts(t *testing.T) {
 	scripts := []string{
-		".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh", "packaging/flash-init.sh", "packaging/router-init.sh",
+		".ci/run", "packaging/size.sh", "packaging/guest-init.sh", "packaging/guest.sh", "packaging/flash-init.sh", "packaging/router-init.sh", "packaging/small-init.sh",
 		"openwrt/wandns/files/wandns.defaults", "openwrt/wandns/files/wandns.hotplug-ntp", "openwrt/wandns/test.sh",
 		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh",
 	}

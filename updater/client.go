@@ -9,12 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -33,7 +31,7 @@ type Client struct {
 	secrets []string
 	dial    dialFunc
 	resolv  []string
-	roots   func() (*x509.CertPool, error) // read when first needed
+	caFile  string
 }
 
 // ClientConfig says how requests leave.
@@ -56,27 +54,7 @@ func NewClient(c ClientConfig) *Client {
 		dial = (&net.Dialer{Timeout: 15 * time.Second, ControlContext: takeWay(cmp.Or(c.MWAN3, MWAN3))}).DialContext
 	}
 	dial = byWay(dial)
-	return &Client{c.Secrets, dial, c.Resolv, sync.OnceValues(func() (*x509.CertPool, error) { return loadRoots(c.CAFile) })}
-}
-
-// loadRoots returns the authorities to trust; nil stands for the system's,
-// which crypto/x509 reads when it verifies the first certificate.
-func loadRoots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil //nolint:nilnil // tls.Config's own convention
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read ca_file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file %s holds no certificate in PEM form", file)
-	}
-	return pool, nil
+	return &Client{c.Secrets, dial, c.Resolv, c.CAFile}
 }
 
 // errRedirect is a redirect that is not followed.
@@ -122,8 +100,8 @@ func (a Answer) Hide(secrets ...string) Answer {
 // Do makes a request. An error is always a *Fault, and says nothing of the
 // URL but its host.
 func (c *Client) Do(req *http.Request) (Answer, error) {
-	if _, err := c.roots(); err != nil {
-		return Answer{}, &Fault{Kind: Transient, Detail: Excerpt(err.Error()), Next: "correct ca_file"}
+	if err := rehearsed(req); err != nil {
+		return Answer{}, err
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
 	defer cancel()
@@ -165,6 +143,7 @@ func classify(req *http.Request, err error, left bool) error {
 	if cause := context.Cause(req.Context()); cause != nil {
 		return cause // the program stopped waiting
 	}
+	var fault *Fault
 	var redirect errRedirect
 	var way errWay
 	var invalid x509.CertificateInvalidError
@@ -173,6 +152,8 @@ func classify(req *http.Request, err error, left bool) error {
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {
+	case errors.As(err, &fault):
+		return fault
 	case errors.As(err, &redirect):
 		return &Fault{Kind: Transient, Detail: fmt.Sprintf("a redirect of %s was not followed: %s", host, redirect.why), Next: "check server and the network's own login page"}
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // or not valid yet

@@ -4,18 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -225,31 +218,6 @@ func TestRedirectOfAPost(t *testing.T) {
 		if want != 0 && (fault == nil || fault.Kind != want || got != "") || want == 0 && (err != nil || got != "POST ip=84.0.0.2") {
 			t.Errorf("%d: %v; the page got %q", code, err, got)
 		}
-	}
-}
-
-// The authority is trusted; what is wrong is the certificate's time.
-func TestCertificateThatIsOver(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().Add(-time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request was sent") }))
-	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	s.StartTLS()
-	defer s.Close()
-	_, fault := get(t, updater.ClientConfig{CAFile: authority(t, s)}, s.URL)
-	if fault == nil || fault.Kind != updater.Clock || !strings.Contains(fault.Detail, "is not valid on") || !strings.Contains(fault.Detail, "nothing was sent") {
-		t.Errorf("fault = %v", fault)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -57,6 +56,14 @@ type Reply struct {
 	Outlook string `json:"outlook"`
 }
 
+// Log takes lines for a person, each with the service it is about, if any, as
+// an attribute.
+type Log interface {
+	wan.Log
+	Info(msg string, attrs ...any)
+	Error(msg string, attrs ...any)
+}
+
 // Runner is the shell around the engine: its only goroutines, timers, journal
 // calls and provider calls.
 type Runner struct {
@@ -64,7 +71,7 @@ type Runner struct {
 	Journal  Journal
 	WAN      <-chan wan.State
 	Commands <-chan Command
-	Log      *slog.Logger
+	Log      Log
 	Version  string
 	PID      int
 	// Publish stores the status: JSON, only called when it changed.
@@ -367,11 +374,10 @@ func (r *Runner) report(now time.Time) {
 
 // transition logs what changed, once: a retry that fails as before is silent.
 func (r *Runner) transition(was, is ServiceStatus) {
-	log := r.Log.With("service", is.Name)
 	if was.State == Sending || was.State == Verifying {
 		for _, rec := range is.Records {
 			if rec.Published == rec.Wanted && !slices.Contains(was.Records, rec) {
-				log.Info("published", "hostname", rec.Hostname, "type", rec.Type, "address", rec.Published)
+				r.Log.Info("published", "service", is.Name, "hostname", rec.Hostname, "type", rec.Type, "address", rec.Published)
 			}
 		}
 	}
@@ -382,23 +388,23 @@ func (r *Runner) transition(was, is ServiceStatus) {
 	case OK, Disabled:
 		delete(r.warned, is.Name)
 		if is.Reason != "" {
-			log.Warn(is.Reason)
+			r.Log.Warn(is.Reason, "service", is.Name)
 		}
 	case Sending, Verifying:
-		level := slog.LevelInfo
+		say := r.Log.Info
 		if len(r.warned[is.Name]) > 0 {
-			level = slog.LevelDebug
+			say = r.Log.Debug
 		}
-		log.Log(context.Background(), level, is.Reason)
+		say(is.Reason, "service", is.Name)
 	case NeedsUser, Waiting, NoAddress, BadClock:
 		if slices.Contains(r.warned[is.Name], is.Reason) {
 			return
 		}
 		r.warned[is.Name] = append(r.warned[is.Name], is.Reason)
-		level := slog.LevelWarn
+		say := r.Log.Warn
 		if is.State == NeedsUser {
-			level = slog.LevelError
+			say = r.Log.Error
 		}
-		log.Log(context.Background(), level, string(is.State)+": "+is.Reason, "next", is.Next)
+		say(string(is.State)+": "+is.Reason, "service", is.Name, "next", is.Next)
 	}
 }

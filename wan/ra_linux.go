@@ -2,7 +2,6 @@ package wan
 
 import (
 	"errors"
-	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
@@ -13,7 +12,7 @@ import (
 // hearing listens for router advertisements on every device that holds a
 // default route.
 type hearing struct {
-	log  *slog.Logger
+	log  Log
 	mark func() // look again
 
 	mu      sync.Mutex
@@ -25,7 +24,7 @@ type hearing struct {
 	closed  bool
 }
 
-func newHearing(log *slog.Logger, mark func()) *hearing {
+func newHearing(log Log, mark func()) *hearing {
 	return &hearing{log: log, mark: mark, heard: advertisements{}, ears: map[string]*ear{}}
 }
 

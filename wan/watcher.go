@@ -2,10 +2,15 @@ package wan
 
 import (
 	"context"
-	"log/slog"
 	"sync/atomic"
 	"time"
 )
+
+// Log takes lines for a person; *slog.Logger is one, and takes 0.1 MB of flash.
+type Log interface {
+	Debug(msg string, attrs ...any)
+	Warn(msg string, attrs ...any)
+}
 
 // Watch sends the State of the moment, and then each one that differs, until
 // ctx is done; then it closes the channel. A State that nobody has received
@@ -14,7 +19,7 @@ import (
 //
 // The kernel refusing or closing the subscription is logged and retried; it
 // never ends the watch.
-func Watch(ctx context.Context, log *slog.Logger, netifd *Netifd) <-chan State {
+func Watch(ctx context.Context, log Log, netifd *Netifd) <-chan State {
 	states := make(chan State, 1)
 	w := &watcher{log: log, netifd: netifd, dirty: make(chan struct{}, 1)}
 	w.routers = newHearing(log, func() { w.mark(false) })
@@ -25,7 +30,7 @@ func Watch(ctx context.Context, log *slog.Logger, netifd *Netifd) <-chan State {
 }
 
 type watcher struct {
-	log     *slog.Logger
+	log     Log
 	dirty   chan struct{} // one slot: look again
 	all     atomic.Bool   // also at the IPv6 table
 	routers *hearing

@@ -55,6 +55,7 @@ func run() error {
 		faults = append(faults, v)
 		return nil
 	})
+	forgive := flag.Duration("forgive", 0, "lift every block after `TIME`, as support does when the user asks; 0: never")
 	config := flag.Bool("config", false, "print the services of a configuration for these accounts, and end")
 	demo := flag.String("demo", "", "show how `WANDNS` (the binary) keeps names up to date")
 	stay := flag.Bool("stay", false, "with -demo: stay in this network, show no address change")
@@ -99,6 +100,15 @@ func run() error {
 		fmt.Printf("%-10s  http://%s\n", s.Provider(), at.web[i+1])
 	}
 	fmt.Printf("%-10s  http://%s\nname server at %s; Ctrl-C ends it\n", "detection", at.web[0], at.dns)
+	if *forgive > 0 {
+		go func() {
+			for range time.Tick(*forgive) {
+				for _, s := range all {
+					s.Forgive()
+				}
+			}
+		}()
+	}
 	<-ctx.Done()
 	return at.stop()
 }

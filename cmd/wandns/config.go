@@ -11,7 +11,6 @@ import (
 	"html"
 	"io"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"net/url"
 	"os"
@@ -34,7 +33,7 @@ const (
 // config is a validated configuration.
 type config struct {
 	StateDir, RunDir string
-	LogLevel         slog.Level
+	LogLevel         string // of levels
 	MetricsFile      string
 	Services         []serviceConfig
 	Warnings         []string
@@ -99,7 +98,7 @@ func loadConfig(file string) (*config, error) {
 			return nil, &badConfig{file, []mistake{{line: n, section: "syntax", text: fmt.Sprintf("the line is longer than %d KiB; this is no configuration", maxLine>>10)}}}
 		}
 	}
-	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, UCI: !strings.HasSuffix(file, ".toml")}}
+	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, LogLevel: "info", UCI: !strings.HasSuffix(file, ".toml")}}
 	parse := parseTOML
 	if v.config.UCI {
 		parse = parseUCI
@@ -130,7 +129,7 @@ func loadConfig(file string) (*config, error) {
 // maxConfig bounds every file that the configuration names, and maxLine its
 // lines: the TOML decoder's time and memory grow with nesting.
 const (
-	maxConfig = 64 << 10
+	maxConfig = 256 << 10 // a thousand services
 	maxLine   = 4 << 10
 )
 

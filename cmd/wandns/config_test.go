@@ -83,7 +83,7 @@ func writeCA(t *testing.T) string {
 
 func TestAGoodConfigurationIsUnderstood(t *testing.T) {
 	cfg := mustLoad(t, goodConfig)
-	if cfg.StateDir != "/tmp/state" || cfg.RunDir != "/tmp/run" || cfg.LogLevel.String() != "DEBUG" || len(cfg.Warnings) > 0 {
+	if cfg.StateDir != "/tmp/state" || cfg.RunDir != "/tmp/run" || cfg.LogLevel != "debug" || len(cfg.Warnings) > 0 {
 		t.Errorf("global keys: %+v", cfg)
 	}
 	s := cfg.Services[0]
@@ -100,7 +100,7 @@ func TestAGoodConfigurationIsUnderstood(t *testing.T) {
 
 func TestWhatIsNotConfiguredHasItsDefault(t *testing.T) {
 	cfg := mustLoad(t, "[[service]]\nname='h'\nprovider='noip'\nhostnames='home.example.com'\nusername='u'\npassword='p'")
-	if cfg.StateDir != "/etc/wandns" || cfg.RunDir != "/var/run/wandns" || cfg.LogLevel.String() != "INFO" {
+	if cfg.StateDir != "/etc/wandns" || cfg.RunDir != "/var/run/wandns" || cfg.LogLevel != "info" {
 		t.Errorf("global keys: %+v", cfg)
 	}
 	if s := cfg.Services[0]; !s.Enabled || s.Families != [2]bool{true, true} || s.Policy.AllowPrivate || s.Policy.Device != "" {

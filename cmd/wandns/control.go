@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -71,7 +70,7 @@ var errRunning = errors.New("in use by another wandns")
 
 // serveControl hands requests to the runner until the listener is closed.
 // names returns the services of the moment.
-func serveControl(ctx context.Context, l net.Listener, commands chan<- updater.Command, names func() []string, log *slog.Logger) {
+func serveControl(ctx context.Context, l net.Listener, commands chan<- updater.Command, names func() []string, log *lines) {
 	for {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"log/slog"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -44,14 +44,11 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	if !once {
 		signal.Notify(hup, syscall.SIGHUP)
 	}
-	level := new(slog.LevelVar)
-	level.Set(cfg.LogLevel)
-	log := newLog(c.stdout, c.stderr, level)
+	log := newLog(c.stdout, c.stderr, cfg.LogLevel)
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
 	syscall.Umask(0o022) // status is for everybody to read
-	oneBundle()
 	thrift()
 
 	if err := os.MkdirAll(cfg.RunDir, 0o755); err != nil {
@@ -71,8 +68,12 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	var services atomic.Pointer[[]string]
 	var metrics atomic.Pointer[string]
 	netifd := wan.NewNetifd()
+	stateDir, runDir := cfg.StateDir, cfg.RunDir
 	adopt := func(cfg *config) {
-		level.Set(cfg.LogLevel)
+		if cfg.StateDir != stateDir || cfg.RunDir != runDir {
+			log.Warn("state_dir and run_dir change with the next start only")
+		}
+		log.limit(cfg.LogLevel)
 		services.Store(cfg.names())
 		if old := metrics.Swap(&cfg.MetricsFile); old != nil && *old != cfg.MetricsFile {
 			_ = os.Remove(*old) // or it would tell of the past for ever
@@ -91,7 +92,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 			defer l.Close()
 			go serveControl(ctx, l, commands, func() []string { return *services.Load() }, log)
 		}
-		go c.reload(ctx, hup, cfg, commands, log, adopt)
+		go c.reload(ctx, hup, commands, log, adopt)
 	}
 
 	records, err := store.Records()
@@ -113,7 +114,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 		PID:      os.Getpid(),
 		Once:     once,
 		Rest:     rest,
-		Publish:  func(b []byte) error { return replaceFile(filepath.Join(cfg.RunDir, statusName), b) },
+		Publish:  func(b []byte) error { return replaceFile(filepath.Join(runDir, statusName), b) },
 		Measure: func(b []byte) error {
 			if path := *metrics.Load(); path != "" {
 				return replaceFile(path, b)
@@ -145,7 +146,7 @@ func startHint(err error) error {
 
 // reload replaces the configuration at each SIGHUP. One with mistakes leaves
 // everything as it is.
-func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, old *config, commands chan<- updater.Command, log *slog.Logger, adopt func(*config)) {
+func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, commands chan<- updater.Command, log *lines, adopt func(*config)) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -159,9 +160,6 @@ func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, old *config, com
 			log.Error("the configuration was not reloaded, the one before stays in force")
 			command = updater.Command{Event: updater.Tick{}, Problem: "the configuration in force is not the one in " + c.config + ", which cannot be used; run: wandns check --config " + c.config}
 		} else {
-			if cfg.StateDir != old.StateDir || cfg.RunDir != old.RunDir {
-				log.Warn("state_dir and run_dir change with the next start only")
-			}
 			adopt(cfg)
 			command.With = cfg.accounts(agent())
 			log.Info("configuration reloaded")
@@ -202,21 +200,13 @@ func verdict(st updater.Status) int {
 	return code
 }
 
-// oneBundle keeps crypto/x509 from reading every certificate twice: OpenWrt's
-// bundle lies in the directory that it would read as well.
-func oneBundle() {
-	if _, err := os.Stat("/etc/ssl/certs/ca-certificates.crt"); err == nil && os.Getenv("SSL_CERT_DIR") == "" {
-		os.Setenv("SSL_CERT_DIR", "/nonexistent")
-	}
-}
-
 // thrift makes the collector run when there is something to collect, not every
 // two minutes, unless the environment says otherwise. A request leaves about a
 // megabyte, which Runner.Rest gives back; the limit is for what no one foresaw.
 func thrift() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(-1)
-		debug.SetMemoryLimit(16 << 20)
+		debug.SetMemoryLimit(8<<20 + 4<<20*bits.UintSize/32) // 12 MiB, or 16
 	}
 }
 

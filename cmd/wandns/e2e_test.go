@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -59,6 +60,7 @@ type router struct {
 	dir    string
 	config string
 	under  []string // the program that runs the daemon, if any
+	built  string   // the daemon's program, if not the test's
 	daemon *exec.Cmd
 	out    *output
 }
@@ -109,7 +111,7 @@ func (r *router) configure(hosts []string, more ...string) {
 func (r *router) path(name string) string { return filepath.Join(r.dir, name) }
 
 func (r *router) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], append(args, "--config", r.config)...)
+	cmd := exec.Command(cmp.Or(r.built, os.Args[0]), append(args, "--config", r.config)...)
 	cmd.Env = append(os.Environ(), beWandns+"=1")
 	return cmd
 }
@@ -559,11 +561,7 @@ func TestE2EIdleSleeps(t *testing.T) {
 	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
 	r.on()
 	r.requests(1)
-	// The kernel still announces what it does to new devices.
-	for settled, end := -1, time.Now().Add(patience); settled != r.wakeups() && time.Now().Before(end); {
-		settled = r.wakeups()
-		time.Sleep(2 * time.Second)
-	}
+	r.asleep()
 	before, info := r.wakeups(), r.written()
 	time.Sleep(10 * time.Second)
 	if n := r.wakeups() - before; n > 2 {
@@ -573,6 +571,14 @@ func TestE2EIdleSleeps(t *testing.T) {
 		t.Errorf("files were written while nothing changed: %s, then %s", info, now)
 	}
 	r.only(1)
+}
+
+// asleep waits: the kernel still announces what it does to new devices.
+func (r *router) asleep() {
+	for settled, end := -1, time.Now().Add(patience); settled != r.wakeups() && time.Now().Before(end); {
+		settled = r.wakeups()
+		time.Sleep(2 * time.Second)
+	}
 }
 
 // wakeups counts how often any thread of the daemon began to run.

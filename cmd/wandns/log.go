@@ -1,51 +1,57 @@
 package main
 
 import (
-	"context"
+	"fmt"
 	"io"
-	"log/slog"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode"
 )
 
-// lines is a slog.Handler for a supervisor that stamps time and severity
-// itself, as procd's logd does: one plain line, warnings and errors apart
-// from the rest, the service first.
+// levels are the values of log_level, each with less to read than the last.
+//
+//nolint:gochecknoglobals // a constant list
+var levels = []string{"debug", "info", "warn", "error"}
+
+// lines is a log for a supervisor that stamps time and severity itself, as
+// procd's logd does: one plain line, warnings and errors apart from the rest,
+// the service first.
 type lines struct {
-	mu       *sync.Mutex
+	mu       sync.Mutex
 	out, err io.Writer
-	level    slog.Leveler
-	service  string
+	least    atomic.Int32 // of levels
 }
 
-func newLog(out, err io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(lines{mu: new(sync.Mutex), out: out, err: err, level: level})
+func newLog(out, err io.Writer, level string) *lines {
+	l := &lines{out: out, err: err}
+	l.limit(level)
+	return l
 }
 
-func (h lines) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
+func (l *lines) limit(level string) { l.least.Store(int32(slices.Index(levels, level))) }
 
-func (h lines) Handle(_ context.Context, r slog.Record) error {
-	var b strings.Builder
-	if h.service != "" {
-		b.WriteString(h.service + ": ")
+func (l *lines) Debug(msg string, attrs ...any) { l.print(l.out, 0, msg, attrs) }
+func (l *lines) Info(msg string, attrs ...any)  { l.print(l.out, 1, msg, attrs) }
+func (l *lines) Warn(msg string, attrs ...any)  { l.print(l.err, 2, msg, attrs) }
+func (l *lines) Error(msg string, attrs ...any) { l.print(l.err, 3, msg, attrs) }
+
+func (l *lines) print(w io.Writer, level int32, msg string, attrs []any) {
+	if level < l.least.Load() {
+		return
 	}
-	b.WriteString(r.Message)
-	r.Attrs(func(a slog.Attr) bool {
-		if v := a.Value.String(); v != "" {
-			b.WriteString(" " + a.Key + "=" + v)
+	for i := 1; i < len(attrs); i += 2 {
+		switch key, v := attrs[i-1], fmt.Sprint(attrs[i]); {
+		case key == "service":
+			msg = v + ": " + msg
+		case v != "":
+			msg += fmt.Sprintf(" %v=%s", key, v)
 		}
-		return true
-	})
-	line := oneLine(b.String())
-	w := h.out
-	if r.Level >= slog.LevelWarn {
-		w = h.err
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, err := io.WriteString(w, line+"\n")
-	return err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = io.WriteString(w, oneLine(msg)+"\n")
 }
 
 // oneLine keeps foreign text from acting on a terminal.
@@ -57,15 +63,3 @@ func oneLine(s string) string {
 		return r
 	}, s)
 }
-
-// WithAttrs knows one attribute that holds for many lines: the service.
-func (h lines) WithAttrs(attrs []slog.Attr) slog.Handler {
-	for _, a := range attrs {
-		if a.Key == "service" {
-			h.service = a.Value.String()
-		}
-	}
-	return h
-}
-
-func (h lines) WithGroup(string) slog.Handler { return h }

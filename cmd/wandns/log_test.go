@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -12,23 +11,22 @@ import (
 func TestALogLineIsPlain(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		write    func(*slog.Logger)
+		write    func(*lines)
 		out, err string
 	}{
-		{"information", func(l *slog.Logger) { l.Info("it works") }, "it works\n", ""},
-		{"warning", func(l *slog.Logger) { l.Warn("look here") }, "", "look here\n"},
-		{"error", func(l *slog.Logger) { l.Error("it failed") }, "", "it failed\n"},
-		{"below the level", func(l *slog.Logger) { l.Debug("details") }, "", ""},
-		{"attributes", func(l *slog.Logger) { l.Info("sent", "hosts", 2, "address", "84.0.0.2") }, "sent hosts=2 address=84.0.0.2\n", ""},
-		{"an error as attribute", func(l *slog.Logger) { l.Warn("failed", "error", errors.New("no route")) }, "", "failed error=no route\n"},
-		{"an empty attribute", func(l *slog.Logger) { l.Info("sent", "answer", "", "n", 0) }, "sent n=0\n", ""},
-		{"a service", func(l *slog.Logger) { l.With("service", "home").Info("sent") }, "home: sent\n", ""},
-		{"the last service", func(l *slog.Logger) { l.With("service", "a").With("service", "b").Warn("sent") }, "", "b: sent\n"},
-		{"per cent signs", func(l *slog.Logger) { l.Info("100%s") }, "100%s\n", ""},
+		{"information", func(l *lines) { l.Info("it works") }, "it works\n", ""},
+		{"warning", func(l *lines) { l.Warn("look here") }, "", "look here\n"},
+		{"error", func(l *lines) { l.Error("it failed") }, "", "it failed\n"},
+		{"below the level", func(l *lines) { l.Debug("details") }, "", ""},
+		{"attributes", func(l *lines) { l.Info("sent", "hosts", 2, "address", "84.0.0.2") }, "sent hosts=2 address=84.0.0.2\n", ""},
+		{"an error as attribute", func(l *lines) { l.Warn("failed", "error", errors.New("no route")) }, "", "failed error=no route\n"},
+		{"an empty attribute", func(l *lines) { l.Info("sent", "answer", "", "n", 0) }, "sent n=0\n", ""},
+		{"a service", func(l *lines) { l.Info("sent", "service", "home", "n", 1) }, "home: sent n=1\n", ""},
+		{"per cent signs", func(l *lines) { l.Info("100%s") }, "100%s\n", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out, err bytes.Buffer
-			tt.write(newLog(&out, &err, slog.LevelInfo))
+			tt.write(newLog(&out, &err, "info"))
 			if out.String() != tt.out || err.String() != tt.err {
 				t.Errorf("out = %q, err = %q; want %q and %q", &out, &err, tt.out, tt.err)
 			}
@@ -36,27 +34,16 @@ func TestALogLineIsPlain(t *testing.T) {
 	}
 }
 
-func TestAServiceDoesNotStickToTheLogItCameFrom(t *testing.T) {
-	var out bytes.Buffer
-	log := newLog(&out, &out, slog.LevelInfo)
-	log.With("service", "home").Info("one")
-	log.Info("two")
-	if got := out.String(); got != "home: one\ntwo\n" {
-		t.Errorf("log = %q", got)
-	}
-}
-
 func TestTheLogLevelChangesWhileRunning(t *testing.T) {
 	var out bytes.Buffer
-	level := new(slog.LevelVar)
-	log := newLog(&out, &out, level).With("service", "home")
+	log := newLog(&out, &out, "info")
 	log.Debug("one")
-	level.Set(slog.LevelDebug)
+	log.limit("debug")
 	log.Debug("two")
-	level.Set(slog.LevelError)
+	log.limit("error")
 	log.Warn("three")
 	log.Error("four")
-	if got := out.String(); got != "home: two\nhome: four\n" {
+	if got := out.String(); got != "two\nfour\n" {
 		t.Errorf("log = %q", got)
 	}
 }
@@ -73,14 +60,13 @@ func (w *torn) Write(p []byte) (int, error) {
 
 func TestLinesOfManyGoroutinesStayWhole(t *testing.T) {
 	var both torn
-	log := newLog(&both, &both, slog.LevelInfo)
+	log := newLog(&both, &both, "info")
 	var wg sync.WaitGroup
 	for _, name := range []string{"a", "b", "c", "d"} {
 		wg.Go(func() {
-			mine := log.With("service", name)
 			for range 100 {
-				mine.Info(strings.Repeat(name, 50))
-				mine.Warn(strings.Repeat(name, 50))
+				log.Info(strings.Repeat(name, 50), "service", name)
+				log.Warn(strings.Repeat(name, 50), "service", name)
 			}
 		})
 	}

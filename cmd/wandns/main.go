@@ -65,6 +65,7 @@ func verbs() []verb {
 	}
 	return append(list,
 		verb{name: "import", args: "PROGRAM FILE", help: "print a configuration made from that of ddns-scripts, inadyn or ddclient", setup: setupImport},
+		verb{name: "rpcd", args: "list|call METHOD", help: "be a plugin of OpenWrt's rpcd, for LuCI", setup: setupRPCD},
 		verb{name: "version", help: "print the version", setup: setupVersion},
 	)
 }

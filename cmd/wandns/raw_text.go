@@ -23,7 +23,7 @@ func (c *config) sections() []section {
 	global := section{kind: "global", name: "global"}
 	global.add("state_dir", c.StateDir)
 	global.add("run_dir", c.RunDir)
-	global.add("log_level", strings.ToLower(c.LogLevel.String()))
+	global.add("log_level", c.LogLevel)
 	global.add("metrics_file", c.MetricsFile)
 	list := []section{global}
 	for _, c := range c.Services {

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"log/slog"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -22,7 +22,7 @@ func answering(t *testing.T, dir string, permits ...updater.Permit) <-chan updat
 	}
 	t.Cleanup(func() { l.Close() })
 	commands, asked := make(chan updater.Command), make(chan updater.Event, len(permits))
-	go serveControl(t.Context(), l, commands, func() []string { return []string{"home"} }, slog.New(slog.DiscardHandler))
+	go serveControl(t.Context(), l, commands, func() []string { return []string{"home"} }, newLog(io.Discard, io.Discard, "error"))
 	go func() {
 		for _, p := range permits {
 			c := <-commands
@@ -111,7 +111,7 @@ func TestAVerbAndADaemonThatDiffer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	go serveControl(t.Context(), l, nil, func() []string { return nil }, slog.New(slog.DiscardHandler))
+	go serveControl(t.Context(), l, nil, func() []string { return nil }, newLog(io.Discard, io.Discard, "error"))
 	code, _, stderr := a.order(t, "", "host", "home", "list")
 	if code != exitFailed || !strings.Contains(stderr, `no service "home"`) || len(a.records) != 0 {
 		t.Errorf("exits with %d and says %q", code, stderr)

@@ -93,8 +93,7 @@ func (v *validator) global(s section) {
 		case "run_dir":
 			v.config.RunDir = v.path()
 		case "log_level":
-			level := v.one("debug", "info", "warn", "error")
-			_ = v.config.LogLevel.UnmarshalText([]byte(level)) // one has checked it
+			v.config.LogLevel = v.one(levels...)
 		case "metrics_file":
 			v.config.MetricsFile = v.path()
 		case "enabled":
@@ -125,7 +124,7 @@ var serviceKeys = []serviceKey{
 	{name: "hostnames", help: "the names to keep pointing here", required: true},
 	{name: "family", help: "ipv4, ipv6 or both"},
 	{name: "device", help: "network device whose addresses are published and by which requests leave"},
-	{name: "interface", help: "the same by OpenWrt's name of the network, such as wan or wan6"},
+	{name: "interface", help: "OpenWrt's name of a network, such as wan or wan6, in place of device"},
 	{name: "source", help: "where the address comes from: auto, device, web or provider"},
 	{name: "web_url4", help: "whom to ask outside for the IPv4 address; of several, two must agree"},
 	{name: "web_url6", help: "whom to ask outside for the IPv6 address"},

@@ -140,23 +140,26 @@ func (v accountVerb) declare(flags *flag.FlagSet) *wish {
 
 func (v accountVerb) setup(flags *flag.FlagSet) func(*cli, []string) int {
 	w := v.declare(flags)
-	return func(c *cli, args []string) int {
-		service, a, err := v.understand(flags, w, args)
-		if err != nil {
-			return c.fail(exitUsage, "%v; run: wandns %s --help", err, v.name)
-		}
-		e := &errand{cli: c, wish: w, verb: v, action: a}
-		if !e.unconfigured(service) {
-			cfg, code := c.load()
-			if cfg == nil {
-				return code
-			}
-			if !e.find(cfg, service) {
-				return c.fail(exitUsage, "there is no service %q; the configuration has %s", service, strings.Join(*cfg.names(), ", "))
-			}
-		}
-		return e.run()
+	return func(c *cli, args []string) int { return v.order(c, flags, w, args) }
+}
+
+// order carries out what was typed.
+func (v accountVerb) order(c *cli, flags *flag.FlagSet, w *wish, args []string) int {
+	service, a, err := v.understand(flags, w, args)
+	if err != nil {
+		return c.fail(exitUsage, "%v; run: wandns %s --help", err, v.name)
 	}
+	e := &errand{cli: c, wish: w, verb: v, action: a}
+	if !e.unconfigured(service) {
+		cfg, code := c.load()
+		if cfg == nil {
+			return code
+		}
+		if !e.find(cfg, service) {
+			return c.fail(exitUsage, "there is no service %q; the configuration has %s", service, strings.Join(*cfg.names(), ", "))
+		}
+	}
+	return e.run()
 }
 
 // understand finds the action and checks what was typed for it.

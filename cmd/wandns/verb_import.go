@@ -103,11 +103,17 @@ func (m *imported) text(from string) string {
 	return b.String()
 }
 
-// resolve gives every service a name of its own and finds out which of them
-// wandns would refuse.
-func (m *imported) resolve() {
+// resolve gives every service a name of its own, also beside those that are
+// there, and finds out which of them wandns would refuse.
+func (m *imported) resolve(there ...section) {
 	taken := map[string]bool{}
 	var good []section
+	for _, s := range there {
+		if s.kind == "service" {
+			taken[s.name] = true
+			good = append(good, s)
+		}
+	}
 	for _, s := range m.services {
 		base := uciName(s.name)
 		s.name = base

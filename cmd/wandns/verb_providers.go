@@ -12,13 +12,25 @@ import (
 )
 
 type providerJSON struct {
-	Name      string      `json:"name"`
-	Title     string      `json:"title"`
-	URL       string      `json:"url"`
-	Abilities []string    `json:"abilities"`
-	IPv4Only  bool        `json:"ipv4_only"`
-	Limits    limitsJSON  `json:"limits"`
-	Fields    []fieldJSON `json:"fields"`
+	Name      string       `json:"name"`
+	Title     string       `json:"title"`
+	URL       string       `json:"url"`
+	Abilities []string     `json:"abilities"`
+	IPv4Only  bool         `json:"ipv4_only"`
+	Limits    limitsJSON   `json:"limits"`
+	Fields    []fieldJSON  `json:"fields"`
+	Actions   []actionJSON `json:"actions"`
+}
+
+type actionJSON struct {
+	Verb    string   `json:"verb"`
+	Action  string   `json:"action"`
+	Help    string   `json:"help"`
+	Args    string   `json:"args"` // as in HOST [TYPE]
+	Example string   `json:"example"`
+	Options []string `json:"options"`
+	Deletes string   `json:"deletes"`        // what is deleted, for a question
+	Asks    bool     `json:"needs_password"` // the account's, each time
 }
 
 type limitsJSON struct {
@@ -43,7 +55,7 @@ const takesSource = "source-provider"
 func describe(s updater.Spec) providerJSON {
 	l := s.Limits
 	p := providerJSON{
-		Name: s.Name, Title: s.Title, URL: s.URL, IPv4Only: s.IPv4Only, Fields: []fieldJSON{},
+		Name: s.Name, Title: s.Title, URL: s.URL, IPv4Only: s.IPv4Only, Fields: []fieldJSON{}, Actions: []actionJSON{},
 		Abilities: append([]string{"update"}, abilities(able(s))...),
 		Limits:    limitsJSON{l.Floor.Seconds(), l.PerHour, l.PerDay, l.HostsPerRequest, l.OneFamily},
 	}
@@ -52,6 +64,14 @@ func describe(s updater.Spec) providerJSON {
 	}
 	for _, f := range s.Fields {
 		p.Fields = append(p.Fields, fieldJSON{f.Name, f.Help, f.Example, f.Required, f.Secret})
+	}
+	own := able(s)
+	for _, v := range accountVerbs() {
+		for _, a := range v.actions {
+			if a.in(own) {
+				p.Actions = append(p.Actions, actionJSON{v.name, a.name, a.help, a.args, a.example, append([]string{}, a.options...), a.deletes, a.asks(own)})
+			}
+		}
 	}
 	return p
 }

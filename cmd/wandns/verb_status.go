@@ -137,7 +137,10 @@ func (c *cli) runDir() (dir string, guessed bool) {
 		return defaultRunDir, true
 	}
 	for line := range strings.Lines(data) {
-		key, value, _ := strings.Cut(line, "=")
+		key, value, toml := strings.Cut(line, "=")
+		if option, ok := strings.CutPrefix(strings.TrimSpace(line), "option"); ok && !toml {
+			key, value, _ = strings.Cut(strings.TrimSpace(option), " ")
+		}
 		if dir := bare(value); bare(key) == "run_dir" && filepath.IsAbs(dir) {
 			return dir, false
 		}

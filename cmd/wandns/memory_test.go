@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"wandns/wan/wantest"
+)
+
+// remembers measures the idle daemon, as it is built for routers, in KiB,
+// after an update over TLS. The system's bundle is Debian's: as many
+// authorities as OpenWrt has. More is added to the configuration.
+func remembers(t *testing.T, more string) (rss, own int) {
+	t.Helper()
+	r := newRouter(t)
+	r.built = built(t)
+	t.Setenv("SSL_CERT_FILE", "")
+	t.Setenv("SSL_CERT_DIR", "")
+	s := httptest.NewTLSServer(r.sim)
+	defer s.Close()
+	ca := r.path("ca.pem")
+	r.do(os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	r.configure([]string{"home.example.com"}, fmt.Sprintf("server = %q\nca_file = %q\n%s", s.URL, ca, more))
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	r.on()
+	r.requests(1)
+	r.asleep()
+	rss, own = r.memory()
+	r.term()
+	return rss, own
+}
+
+// built is the daemon as the packages have it.
+func built(t *testing.T) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "make", "-s", "-C", "../..", runtime.GOARCH)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	name, err := filepath.Abs("../../dist/bin/" + runtime.GOARCH + "/wandns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// services are a thousand, which have nothing to publish.
+func services(enabled bool) string {
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, "[[service]]\nname = \"s%03d\"\nprovider = \"noip\"\nhostnames = [\"%[1]d.example.com\"]\nusername = \"%[1]d@example.com\"\npassword = \"secret%[1]d\"\nfamily = \"ipv6\"\nenabled = %t\n", i, enabled)
+	}
+	return b.String()
+}
+
+// inadyn, in C, has 9.6 MB.
+func TestE2EMemory(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	const mostRSS, mostOwn, mostMore = 9500, 2400, 10000
+	var alone int
+	for _, c := range []struct{ name, more string }{{"one service", ""}, {"a thousand more, disabled", services(false)}, {"a thousand more", services(true)}} {
+		t.Run(c.name, func(t *testing.T) {
+			rss, own := remembers(t, c.more)
+			t.Logf("after an update over TLS the daemon has %d KiB, %d of them its own", rss, own)
+			if c.more == "" {
+				alone = own
+			}
+			switch {
+			case c.more == "" && (rss > mostRSS || own > mostOwn):
+				t.Errorf("want %d and %d at most", mostRSS, mostOwn)
+			case own > alone+mostMore:
+				t.Errorf("that is %d more than without, want %d at most", own-alone, mostMore)
+			}
+		})
+	}
+}

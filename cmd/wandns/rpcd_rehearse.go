@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/netip"
+	"slices"
+
+	"wandns/updater"
+)
+
+type rpcRehearsal struct {
+	Mistakes []rpcMistake `json:"mistakes"`
+	Address  string       `json:"address"` // that would be published
+	Request  []string     `json:"request"` // the first ones, without secrets
+	Asked    string       `json:"asked"`   // the call that changes nothing
+	Answer   *said        `json:"answer,omitempty"`
+}
+
+// rehearse shows what a service would send, and what the provider's call says
+// that only reads.
+func (r *rpcd) rehearse(a rpcArgs) any {
+	out := rpcRehearsal{Mistakes: []rpcMistake{}, Request: []string{}}
+	service, mistakes := r.draft(a)
+	if len(mistakes) > 0 {
+		out.Mistakes = mistakes
+		return out
+	}
+	cfg, err := loadConfig(r.config)
+	if err != nil {
+		cfg = &config{StateDir: defaultStateDir, RunDir: defaultRunDir}
+	}
+	e := &errand{cli: r.cli, wish: &wish{json: true}, cfg: cfg, service: service, account: service.account(agent())}
+	e.provider = e.account.Provider
+	if err := findAddress(e); err != nil {
+		out.Mistakes = append(out.Mistakes, rpcMistake{Service: service.Name, Text: err.Error()})
+	} else {
+		out.Address = e.request.Addrs(", ")
+		ctx := updater.Rehearse(context.Background(), func(req *http.Request) { out.Request = append(out.Request, e.shown(req)...) })
+		_, _ = e.provider.Update(ctx, e.first()) // says that nothing was sent
+	}
+	out.Asked, out.Answer = r.ask(e)
+	return out
+}
+
+// first is what the provider takes in one request.
+func (e *errand) first() updater.Request {
+	req, limits := e.request, e.service.limits()
+	if n := limits.HostsPerRequest; n > 0 {
+		req.Hosts = req.Hosts[:min(n, len(req.Hosts))]
+	}
+	if limits.OneFamily && req.V4.IsValid() {
+		req.V6 = netip.Addr{}
+	}
+	return req
+}
+
+// shown is a request without secrets.
+func (e *errand) shown(req *http.Request) []string {
+	list := []string{req.Method + " " + req.URL.String()}
+	for _, h := range []string{"Authorization", "User-Agent", "Content-Type"} {
+		if v := req.Header.Get(h); v != "" {
+			list = append(list, h+": "+v)
+		}
+	}
+	var body bytes.Buffer
+	if req.Body != nil {
+		_, _ = io.Copy(&body, io.LimitReader(req.Body, maxAnswer))
+	}
+	if body.Len() > 0 {
+		list = append(list, body.String())
+	}
+	for i := range list {
+		list[i] = oneLine(e.account.Redact(list[i]))
+	}
+	return list
+}
+
+// ask makes the provider's call that changes nothing, if it has one.
+func (r *rpcd) ask(e *errand) (string, *said) {
+	if !slices.Contains(*e.cfg.names(), e.service.Name) {
+		e.cfg = nil // nothing was ever sent for it
+	}
+	for _, name := range []string{"host list", "key list", "probe ip", "probe ping"} {
+		for _, v := range accountVerbs() {
+			for _, act := range v.actions {
+				if v.name+" "+act.name != name || !act.in(e.provider) || act.asks(e.provider) {
+					continue
+				}
+				s := r.quiet("", func(c *cli) int {
+					one := *e
+					one.cli, one.verb, one.action = c, v, act
+					return one.run()
+				})
+				return name, &s
+			}
+		}
+	}
+	return "", nil
+}
