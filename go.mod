@@ -2,7 +2,10 @@ module wandns
 
 go 1.26.0
 
-godebug fips140=off // the default, but for GOFIPS140 in the Makefile
+godebug (
+	fips140=off // the default, but for GOFIPS140 in the Makefile
+	updatemaxprocs=0 // a router's processors neither come nor go: no look once a minute
+)
 
 require (
 	github.com/BurntSushi/toml v1.6.0

@@ -15,12 +15,13 @@ import (
 // ReadClock returns what reads the kernel's clocks. In runDir it finds what the
 // hotplug script of NTP has left.
 func ReadClock(runDir string) func() Reading {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it no boot is known again
+	boot := strings.TrimSpace(string(b))
 	return func() Reading {
 		r := Reading{Wall: time.Now()}
 		var up unix.Timespec
-		boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-		if err == nil && unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) == nil {
-			r.Boot, r.Up = strings.TrimSpace(string(boot)), time.Duration(up.Nano())
+		if boot != "" && unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) == nil {
+			r.Boot, r.Up = boot, time.Duration(up.Nano())
 		}
 		r.Synced = synced() || answered(filepath.Join(runDir, ntpName), r.Boot)
 		return r

@@ -42,7 +42,7 @@ func home(hosts ...string) Service {
 
 // script drives an engine and remembers the time and what was stored.
 type script struct {
-	t     *testing.T
+	t     testing.TB
 	e     *Engine
 	now   time.Time
 	plan  Plan
@@ -51,7 +51,7 @@ type script struct {
 	looks bool      // checks are answered by the test; otherwise nothing is found out
 }
 
-func begin(t *testing.T, services ...Service) *script {
+func begin(t testing.TB, services ...Service) *script {
 	t.Helper()
 	s := &script{t: t, e: NewEngine(nil, time.Time{}, 1), now: start, saved: map[string]persist.Record{}}
 	s.step(Configure{services})

@@ -13,12 +13,14 @@ import (
 // plan starts what is due and finds when the next thing will be.
 func (e *Engine) plan(now time.Time) Plan {
 	p := Plan{Save: map[string]persist.Record{}}
+	busy := e.busy()
 	for _, s := range e.services {
 		req, ok := e.due(s)
-		if !ok || e.stopped || e.busy(s.Account) {
+		if !ok || e.stopped || busy[s.Account] {
 			continue
 		}
 		if p.verify(e, s, req, now) {
+			busy[s.Account] = s.busy()
 			continue
 		}
 		if at := e.earliest(s, req); at.After(now) {
@@ -36,6 +38,7 @@ func (e *Engine) plan(now time.Time) Plan {
 			e.dirty[s.Name] = true
 		}
 		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, s.Login, req})
+		busy[s.Account] = true
 	}
 	if e.aged && slices.Contains(slices.Collect(maps.Values(e.dirty)), true) {
 		e.restamp()
@@ -79,11 +82,18 @@ func (s *service) outdated() bool {
 		s.flight.V6.IsValid() && v6.IsValid() && v6 != s.flight.V6
 }
 
-func (e *Engine) busy(account string) bool {
-	return slices.ContainsFunc(e.services, func(s *service) bool {
-		return s.Account == account && (s.flight != nil || s.check != nil && s.Reads)
-	})
+// busy returns the accounts that are being asked something.
+func (e *Engine) busy() map[string]bool {
+	busy := map[string]bool{}
+	for _, s := range e.services {
+		if s.busy() {
+			busy[s.Account] = true
+		}
+	}
+	return busy
 }
+
+func (s *service) busy() bool { return s.flight != nil || s.check != nil && s.Reads }
 
 // need is what a name is yet to be told.
 type need struct {

@@ -135,12 +135,12 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	if r.Clock == nil {
 		r.Clock = NewTimekeeper(persist.Moment{}, ReadClock(""))
 	}
-	step := func(ev Event) {
+	step := func(events ...Event) {
 		now := time.Now()
 		if news, ok := r.Clock.News(false); ok {
-			r.step(jobs, now, news)
+			events = slices.Insert(events, 0, Event(news))
 		}
-		r.step(jobs, now, ev)
+		r.step(jobs, now, events...)
 		if r.wake.IsZero() {
 			timer.Stop()
 		} else {
@@ -168,11 +168,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 				r.Rest()
 			}
 		case d := <-r.done:
-			r.running--
-			r.cancel[d.of]()
-			r.explain(d)
-			r.count(d)
-			step(d.event)
+			step(r.outcomes(d)...)
 			if r.running == 0 && r.Rest != nil {
 				r.Rest()
 			}
@@ -222,12 +218,36 @@ func (r *Runner) configure(accounts []Account) Event {
 	return Configure{services}
 }
 
-// step lets the engine decide and carries out what it decided.
-func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
-	plan := r.Engine.Step(now, ev)
-	r.wake, r.permit = plan.Wake, plan.Permit
-	if len(plan.Save) > 0 || !r.saveAt.IsZero() && !now.Before(r.saveAt) {
-		r.save(now, plan.Save)
+// outcomes returns an outcome and those that wait behind it: a thousand
+// services share the writing of what became of them.
+func (r *Runner) outcomes(d outcome) (events []Event) {
+	for {
+		r.running--
+		r.cancel[d.of]()
+		r.explain(d)
+		r.count(d)
+		events = append(events, d.event)
+		select {
+		case d = <-r.done:
+		default:
+			return events
+		}
+	}
+}
+
+// step lets the engine decide about events of one moment and carries out what
+// it decided.
+func (r *Runner) step(ctx context.Context, now time.Time, events ...Event) {
+	var plans []Plan
+	save := map[string]persist.Record{}
+	for _, ev := range events {
+		plan := r.Engine.Step(now, ev)
+		r.wake, r.permit = plan.Wake, plan.Permit
+		maps.Copy(save, plan.Save)
+		plans = append(plans, plan)
+	}
+	if len(save) > 0 || !r.saveAt.IsZero() && !now.Before(r.saveAt) {
+		r.save(now, save)
 	}
 	if !r.saveAt.IsZero() && (r.wake.IsZero() || r.saveAt.Before(r.wake)) {
 		r.wake = r.saveAt
@@ -235,8 +255,18 @@ func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 	if !r.wake.IsZero() && !r.Clock.told.Trusted {
 		r.wake = earlier(r.wake, nextRead(r.began, now))
 	}
+	for _, plan := range plans {
+		r.carryOut(ctx, plan)
+	}
+	r.report(now)
+}
+
+// carryOut ends and starts what takes time.
+func (r *Runner) carryOut(ctx context.Context, plan Plan) {
 	for _, name := range plan.Cancel {
-		r.cancel[name]()
+		if cancel, ok := r.cancel[name]; ok { // or its outcome is known by now
+			cancel()
+		}
 	}
 	for _, job := range plan.Jobs {
 		a := r.accounts[job.Service]
@@ -253,7 +283,6 @@ func (r *Runner) step(ctx context.Context, now time.Time, ev Event) {
 		a := r.accounts[c.Service]
 		r.start(ctx, c.Key, func(ctx context.Context) Event { return verify(ctx, c, a) })
 	}
-	r.report(now)
 }
 
 // start does something that takes time; its outcome is an event.

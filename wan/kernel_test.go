@@ -562,6 +562,25 @@ func multipath(index, metric int, gateways ...string) error {
 	return netlink.RouteAdd(r)
 }
 
+func TestKernelReadingTakesFewAllocations(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	must(t, wantest.Veth("wan0", "isp0"))
+	must(t, wantest.AddAddr("wan0", "84.0.0.2/24"), wantest.AddDefault("wan0", "84.0.0.1", 10))
+	var r reader
+	for all, budget := range map[bool]float64{true: 70, false: 45} {
+		n := testing.AllocsPerRun(100, func() {
+			_, err := r.read(all)
+			must(t, err)
+		})
+		t.Logf("with all routes: %t; %v allocations", all, n)
+		if n > budget {
+			t.Errorf("with all routes: %t; %v allocations, want at most %v", all, n, budget)
+		}
+	}
+}
+
 func BenchmarkReadState(b *testing.B) {
 	if !wantest.InNamespace(b) {
 		return

@@ -95,15 +95,18 @@ func has(s updater.ServiceStatus, addr string) bool {
 	return slices.ContainsFunc(s.Records, func(r updater.RecordStatus) bool { return r.Published == addr })
 }
 
-// of is the status of a service.
-func (f *five) of(name string) updater.ServiceStatus {
+// of is the status of a service once it is neither looked up nor asked.
+func (f *five) of(name string) (status updater.ServiceStatus) {
 	f.t.Helper()
-	list := f.status().Services
-	i := slices.IndexFunc(list, func(s updater.ServiceStatus) bool { return s.Name == name })
-	if i < 0 {
-		f.t.Fatalf("%s has no status", name)
-	}
-	return list[i]
+	f.until(name+" at rest", func(st updater.Status) bool {
+		i := slices.IndexFunc(st.Services, func(s updater.ServiceStatus) bool { return s.Name == name })
+		if i < 0 {
+			return false
+		}
+		status = st.Services[i]
+		return status.State != updater.Verifying && status.State != updater.Sending
+	})
+	return status
 }
 
 // lawful checks that no provider's rule was broken.

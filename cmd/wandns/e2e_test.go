@@ -553,56 +553,6 @@ func TestE2ESecretIsNowhere(t *testing.T) {
 	}
 }
 
-func TestE2EIdleSleeps(t *testing.T) {
-	if !wantest.InNamespace(t) {
-		return
-	}
-	r := newRouter(t)
-	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
-	r.on()
-	r.requests(1)
-	r.asleep()
-	before, info := r.wakeups(), r.written()
-	time.Sleep(10 * time.Second)
-	if n := r.wakeups() - before; n > 2 {
-		t.Errorf("%d wake-ups in 10 idle seconds; the runtime's own are one or two a minute", n)
-	}
-	if now := r.written(); now != info {
-		t.Errorf("files were written while nothing changed: %s, then %s", info, now)
-	}
-	r.only(1)
-}
-
-// asleep waits: the kernel still announces what it does to new devices.
-func (r *router) asleep() {
-	for settled, end := -1, time.Now().Add(patience); settled != r.wakeups() && time.Now().Before(end); {
-		settled = r.wakeups()
-		time.Sleep(2 * time.Second)
-	}
-}
-
-// wakeups counts how often any thread of the daemon began to run.
-func (r *router) wakeups() (n int) {
-	r.t.Helper()
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", r.daemon.Process.Pid))
-	if err != nil || len(files) == 0 {
-		r.t.Fatal("no threads", err)
-	}
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		for line := range strings.Lines(string(b)) {
-			var v int
-			if _, err := fmt.Sscanf(line, "voluntary_ctxt_switches: %d", &v); err == nil {
-				n += v
-			}
-		}
-	}
-	return n
-}
-
 func (r *router) written() string {
 	var all []string
 	for _, f := range []string{"state/state.db", "run/status.json"} {

@@ -31,7 +31,7 @@ func remembers(t *testing.T, more string) (rss, own int) {
 	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
 	r.on()
 	r.requests(1)
-	r.asleep()
+	r.settle()
 	rss, own = r.memory()
 	r.term()
 	return rss, own
