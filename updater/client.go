@@ -126,8 +126,11 @@ func (c *Client) Do(req *http.Request) (Answer, error) {
 
 // retryAfter reads RFC 9110, section 10.2.3: seconds or a date.
 func retryAfter(v string, now time.Time) time.Duration {
-	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
+	switch s, err := strconv.ParseUint(v, 10, 31); {
+	case err == nil:
 		return min(time.Duration(s)*time.Second, longest)
+	case errors.Is(err, strconv.ErrRange):
+		return longest
 	}
 	if at, err := http.ParseTime(v); err == nil {
 		return until(at, now)

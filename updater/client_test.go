@@ -245,7 +245,7 @@ func TestRetryAfter(t *testing.T) {
 	value := ""
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", value) })
 	for v, want := range map[string]time.Duration{
-		"": 0, "0": 0, "120": 2 * time.Minute, "99999999": 24 * time.Hour, "99999999999999999999": 0,
+		"": 0, "0": 0, "120": 2 * time.Minute, "99999999": 24 * time.Hour, "99999999999999999999": 24 * time.Hour,
 		"-5": 0, "soon": 0, "Mon, 02 Jan 2006 15:04:05 GMT": 0, "Fri, 31 Dec 2100 23:59:59 GMT": 24 * time.Hour,
 	} {
 		value = v

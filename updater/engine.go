@@ -101,9 +101,12 @@ type Engine struct {
 	seen     bool
 	stopped  bool
 	dirty    map[string]bool
-	checks   int // made so far
-	random   *rand.Rand
-	ledger   ledger
+	// abandoned are services that are gone, whose request in flight is of no
+	// more use.
+	abandoned []string
+	checks    int // made so far
+	random    *rand.Rand
+	ledger    ledger
 }
 
 // service is a Service and what has become of it.
@@ -201,18 +204,22 @@ func (e *Engine) configure(now time.Time, services []Service) {
 		e.recall()
 	}
 	for _, s := range old {
+		if s.flight != nil && !slices.ContainsFunc(services, func(c Service) bool { return c.Name == s.Name }) {
+			e.abandon(s)
+		}
 		e.records[s.Name] = s.rec
 	}
 	e.services = nil
 	for _, c := range services {
 		s := &service{rec: e.records[c.Name]}
-		if i := slices.IndexFunc(old, func(s *service) bool { return s.Name == c.Name }); i >= 0 {
+		i := slices.IndexFunc(old, func(s *service) bool { return s.Name == c.Name })
+		if i >= 0 {
 			s = old[i]
 		} else if s.rec.Account == c.Account {
 			e.wait(now, s, s.rec, first)
 		}
 		e.adopt(s, c)
-		e.inherit(now, s, first)
+		e.inherit(now, s, first, i < 0)
 		e.services = append(e.services, s)
 	}
 	if first && e.passed > 0 {
@@ -222,9 +229,21 @@ func (e *Engine) configure(now time.Time, services []Service) {
 	e.forgetLooks()
 }
 
+// abandon gives up the request of a service that is no more: nobody knows what
+// it did.
+func (e *Engine) abandon(s *service) {
+	for _, name := range s.flight.Hosts {
+		s.open(*s.flight, name)
+	}
+	s.rec.Intent = nil
+	e.dirty[s.Name] = true
+	e.abandoned = append(e.abandoned, s.Name)
+}
+
 // inherit takes over what is known of the account by other names of the
-// service, which may be gone: waits, blocks, and what hosts were told.
-func (e *Engine) inherit(now time.Time, s *service, first bool) {
+// service, which may be gone: waits, blocks, and what hosts were told. What a
+// service itself left when it was gone may be older than that.
+func (e *Engine) inherit(now time.Time, s *service, first, back bool) {
 	for _, name := range slices.Sorted(maps.Keys(e.records)) {
 		r := e.records[name]
 		if name == s.Name || r.Account != s.Account {
@@ -239,13 +258,16 @@ func (e *Engine) inherit(now time.Time, s *service, first bool) {
 		}
 		for _, host := range s.Hosts {
 			h, ok := r.Hosts[host]
-			if _, known := s.rec.Hosts[host]; ok && !known {
+			if own, known := s.rec.Hosts[host]; ok && (!known || back && told(h).After(told(own))) {
 				s.ownHosts()[host] = h
 				e.dirty[s.Name] = true
 			}
 		}
 	}
 }
+
+// told is when a host last got an address.
+func told(h persist.Host) time.Time { return later(h.Since4, h.Since6) }
 
 // wait keeps the wait of a stored record, if it is the longer one.
 func (e *Engine) wait(now time.Time, s *service, r persist.Record, kept bool) {

@@ -732,3 +732,16 @@ func TestManyServicesOfOneAccountDoNotWaitForEachOther(t *testing.T) {
 	}
 	s.is(OK, 0)
 }
+
+func TestReasonOfAWaitIsTheLongerOne(t *testing.T) {
+	s := begin(t, limited(Limits{PerDay: 2}))
+	for i, a := range []string{"84.0.0.2", "84.0.0.3", "84.0.0.4"} {
+		s.after(time.Duration(i)*3*time.Second, Seen{WANWith(a)})
+		if len(s.plan.Jobs) > 0 {
+			s.step(good(s.job()))
+		}
+	}
+	if st := s.status(0); st.State != Waiting || !strings.Contains(st.Reason, "2 changes of a name in 24 hours") {
+		t.Errorf("status = %+v", st)
+	}
+}

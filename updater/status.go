@@ -142,7 +142,7 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 		return BadClock, s.hold.why + "; it goes on by itself when the clock is right", next
 	case due && s.hold.until.After(now):
 		return Waiting, s.hold.why + "; it tries again by itself", next
-	case due && at.After(now) && s.replaces(req) && s.flaps > 1:
+	case due && at.After(now) && s.replaces(req) && s.flaps > 1 && !e.allowance(s, req.Hosts).After(s.last.Add(flap(s.flaps))):
 		return Waiting, "the address keeps changing; the newest is sent after a pause", next
 	case due && e.ledger.hostFree(s, req.Hosts[0], 1).After(now):
 		return Waiting, s.spentWords(req.Hosts[0]) + "; the newest address is sent when the next is allowed", next

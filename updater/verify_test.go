@@ -346,3 +346,28 @@ func TestAnAnswerThatNobodyWaitsFor(t *testing.T) {
 	s.step(Checked{Key: c.Key})
 	s.silent()
 }
+
+// The answer is for a service that is no more when it comes.
+func TestRequestOfAServiceThatIsRenamedIsLookedUp(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{WANWith("84.0.0.2")})
+	s.step(good(s.job()))
+	s.after(time.Hour, Seen{WANWith("84.0.0.3")})
+	j := s.job()
+	s.looks = true
+	renamed := home()
+	renamed.Name = "renamed"
+	s.step(Configure{[]Service{renamed}})
+	if !slices.Equal(s.plan.Cancel, []string{"home"}) {
+		t.Errorf("given up: %v", s.plan.Cancel)
+	}
+	c := s.check("home.example.com")
+	s.step(good(j))
+	s.silent()
+	s.step(finds(c, "84.0.0.3"))
+	s.is(OK, 0)
+	s.after(time.Hour, Configure{[]Service{home()}})
+	s.silent()
+	s.unchecked()
+	s.is(OK, 0)
+}

@@ -244,7 +244,25 @@ func readNoIP(req updater.Request, a updater.Answer) ([]updater.Result, error) {
 	if !understood {
 		return nil, unknownAnswer("No-IP", a)
 	}
+	if f, ok := blockedBeyond(a.Body, len(req.Hosts)); ok {
+		results[len(results)-1].Fault = &f
+	}
 	return results, nil
+}
+
+// blockedBeyond finds what puts an end to everything on a line for which there
+// is no name.
+func blockedBeyond(body string, names int) (updater.Fault, bool) {
+	for line := range strings.Lines(body) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if f, _ := noIPVerdict(firstWord(line)); names <= 0 && f.Kind == updater.Blocked {
+			return f, true
+		}
+		names--
+	}
+	return updater.Fault{}, false
 }
 
 // noIPLines returns the line for each of n names. What concerns the account may

@@ -122,6 +122,7 @@ func TestNoIPAnswers(t *testing.T) {
 		{name: "fault for one", hosts: 2, body: "good 84.0.0.2\n911", kinds: []updater.Kind{ok, updater.Throttled}},
 		{name: "nohost is never for all", hosts: 2, body: "nohost", kinds: []updater.Kind{updater.Refused, updater.Unconfirmed}},
 		{name: "fewer lines than hosts", hosts: 3, body: "good 84.0.0.2", kinds: []updater.Kind{ok, updater.Unconfirmed, updater.Unconfirmed}},
+		{name: "abuse beyond the hosts", body: "good 84.0.0.2\nnohost\nabuse", kinds: []updater.Kind{bad}, says: "abuse"},
 		{name: "more lines than hosts", body: "good 84.0.0.2\ngood 84.0.0.2", kinds: []updater.Kind{ok}},
 		{name: "one strange line", hosts: 2, body: "good 84.0.0.2\nwhat?", kinds: []updater.Kind{ok, updater.Unconfirmed}},
 
