@@ -89,7 +89,7 @@ func (b board) initramfs(t *testing.T, provider *httptest.Server) string {
 	dir := t.TempDir()
 	command(t, root, "make", "-s", b.bin)
 	command(t, root, "go", "run", "./packaging/pack", "-out", dir, "-version", "1.0-r1", "-arch", b.arch)
-	command(t, dir, "tar", "-xzf", one(t, filepath.Join(dir, "ipk/*.ipk")))
+	command(t, dir, "tar", "-xzf", one(t, filepath.Join(dir, "ipk/wandns_*.ipk")))
 	files := filepath.Join(dir, "files")
 	if err := os.Mkdir(files, 0o755); err != nil {
 		t.Fatal(err)

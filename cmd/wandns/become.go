@@ -21,15 +21,18 @@ import (
 // behind as root, and whatever is read from the network, or of the
 // configuration, is read by that user. Of a process that is that user already
 // it does nothing.
-func become(user string, cfg *config) error {
+func become(user, file string, cfg *config) error {
 	uid, gid, err := lookUp(user)
 	switch {
 	case err != nil:
 		return err
 	case os.Geteuid() == uid:
-		return nil
+		return writable(user, cfg.StateDir, cfg.RunDir)
 	case os.Geteuid() != 0:
 		return errors.New("only root can; start it as root, or without --user")
+	}
+	if err := readable(file, user, uid, gid); err != nil {
+		return err
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -45,6 +48,35 @@ func become(user string, cfg *config) error {
 		return err
 	}
 	return fmt.Errorf("start again: %w", syscall.Exec(self, os.Args, os.Environ())) //nolint:gosec // this program
+}
+
+// writable reports a directory that this user cannot use: without a lock in it
+// a second daemon would not be noticed.
+func writable(user string, dirs ...string) error {
+	for _, dir := range dirs {
+		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+			return fmt.Errorf("it may not write to %s (%w); run: chown -R %s %[1]s", dir, err, user)
+		}
+	}
+	return nil
+}
+
+// readable reports a configuration that a user may not read.
+func readable(file, user string, uid, gid int) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	may := os.FileMode(0o004)
+	if s, ok := info.Sys().(*syscall.Stat_t); ok && int(s.Uid) == uid {
+		may = 0o400
+	} else if ok && int(s.Gid) == gid {
+		may = 0o040
+	}
+	if info.Mode()&may == 0 {
+		return fmt.Errorf("it may not read %s; run: chgrp %d %[1]s; chmod 640 %[1]s", file, gid)
+	}
+	return nil
 }
 
 // give makes a directory for a user, unless there is one.

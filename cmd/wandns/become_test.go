@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -36,7 +37,19 @@ func TestE2EAnotherUser(t *testing.T) {
 	for dir := r.dir; dir != os.TempDir(); dir = filepath.Dir(dir) {
 		r.do(os.Chmod(dir, 0o755))
 	}
+	refused := func(says string) {
+		t.Helper()
+		cmd := exec.Command(r.path("wandns"), "run", "--once", "--config", r.config, "--user", "nobody")
+		cmd.Env = r.command("version").Env
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), says) {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+	refused("chmod 640 " + r.config)
 	r.do(os.Chown(r.config, 0, gid), os.Chmod(r.config, 0o640))
+	r.do(os.Mkdir(r.path("state"), 0o700))
+	refused("chown -R nobody " + r.path("state"))
+	r.do(os.Remove(r.path("state")), os.RemoveAll(r.path("run")))
 	r.under = []string{"sh", "-c", `shift; exec "$0" "$@" --user nobody`, r.path("wandns")}
 	r.on()
 	r.state(updater.NoAddress)

@@ -28,7 +28,7 @@ func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
 			return code
 		}
 		if *user != "" {
-			if err := become(*user, cfg); err != nil {
+			if err := become(*user, c.config, cfg); err != nil {
 				return c.fail(exitFailed, "it could not go on as user %s: %v", *user, err)
 			}
 		}
@@ -49,7 +49,6 @@ func (c *cli) daemon(cfg *config, once bool) int {
 		log.Warn(w)
 	}
 	syscall.Umask(0o022) // status is for everybody to read
-	thrift()
 
 	if err := os.MkdirAll(cfg.RunDir, 0o755); err != nil {
 		log.Warn("run_dir could not be made, so there is no status", "error", err)
@@ -74,6 +73,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 			log.Warn("state_dir and run_dir change with the next start only")
 		}
 		log.limit(cfg.LogLevel)
+		thrift(len(cfg.Services))
 		services.Store(cfg.names())
 		if old := metrics.Swap(&cfg.MetricsFile); old != nil && *old != cfg.MetricsFile {
 			_ = os.Remove(*old) // or it would tell of the past for ever
@@ -203,10 +203,10 @@ func verdict(st updater.Status) int {
 // thrift makes the collector run when there is something to collect, not every
 // two minutes, unless the environment says otherwise. A request leaves about a
 // megabyte, which Runner.Rest gives back; the limit is for what no one foresaw.
-func thrift() {
+func thrift(services int) {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(-1)
-		debug.SetMemoryLimit(8<<20 + 4<<20*bits.UintSize/32) // 12 MiB, or 16
+		debug.SetMemoryLimit(8<<20 + 4<<20*bits.UintSize/32 + int64(services)<<14) // 12 MiB, or 16, and more for a thousand
 	}
 }
 

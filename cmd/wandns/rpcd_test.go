@@ -74,10 +74,8 @@ func TestRPCDAnswers(t *testing.T) {
 				t.Errorf("%s tells a secret", line)
 			}
 			var pretty bytes.Buffer
-			if code == exitDone {
-				if err := json.Indent(&pretty, []byte(out), "", "  "); err != nil {
-					t.Errorf("%s prints no JSON: %v\n%s", line, err, out)
-				}
+			if err := json.Indent(&pretty, []byte(out), "", "  "); err != nil || code != exitDone && code != exitUsage {
+				t.Errorf("%s prints no JSON: %v, exit code %d\n%s", line, err, code, out)
 			}
 			b.WriteString(now.ReplaceAllString(pretty.String(), `"now": 0`) + stderr)
 		default:

@@ -78,17 +78,22 @@ func setupRPCD(flags *flag.FlagSet) func(*cli, []string) int {
 		case len(args) != 2 || args[0] != "call":
 			return c.fail(exitUsage, "rpcd takes list, or call METHOD")
 		}
+		answer := json.NewEncoder(c.stdout)
+		refuse := func(why string) int {
+			_ = answer.Encode(said{Code: exitUsage, Error: why})
+			return exitUsage
+		}
 		i := slices.IndexFunc(rpcMethods(), func(m rpcMethod) bool { return m.name == args[1] })
 		if i < 0 {
-			return c.fail(exitUsage, "there is no method %q", args[1])
+			return refuse(fmt.Sprintf("there is no method %q", args[1]))
 		}
 		var a rpcArgs
 		in := json.NewDecoder(io.LimitReader(c.stdin, maxConfig))
 		in.DisallowUnknownFields()
 		if err := in.Decode(&a); err != nil {
-			return c.fail(exitUsage, "the arguments of %s are no JSON that it takes", args[1]) // they may hold a secret
+			return refuse(fmt.Sprintf("the arguments of %s are no JSON that it takes", args[1])) // they may hold a secret
 		}
-		if err := json.NewEncoder(c.stdout).Encode(rpcMethods()[i].do(&rpcd{c, *ddns}, a)); err != nil {
+		if err := answer.Encode(rpcMethods()[i].do(&rpcd{c, *ddns}, a)); err != nil {
 			return c.fail(exitFailed, "%v", err)
 		}
 		return exitDone
