@@ -31,7 +31,7 @@ func become(user, file string, cfg *config) error {
 	case os.Geteuid() != 0:
 		return errors.New("only root can; start it as root, or without --user")
 	}
-	if err := readable(file, user, uid, gid); err != nil {
+	if err := readable(file, uid, gid); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -62,7 +62,7 @@ func writable(user string, dirs ...string) error {
 }
 
 // readable reports a configuration that a user may not read.
-func readable(file, user string, uid, gid int) error {
+func readable(file string, uid, gid int) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return err
