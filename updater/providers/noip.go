@@ -244,36 +244,33 @@ func readNoIP(req updater.Request, a updater.Answer) ([]updater.Result, error) {
 	if !understood {
 		return nil, unknownAnswer("No-IP", a)
 	}
-	if f, ok := blockedBeyond(a.Body, len(req.Hosts)); ok {
-		results[len(results)-1].Fault = &f
+	// What puts an end to everything does so on a line for which there is no
+	// name, too.
+	lines := saidLines(a.Body)
+	for _, line := range lines[min(len(req.Hosts), len(lines)):] {
+		if f, _ := noIPVerdict(firstWord(line)); f.Kind == updater.Blocked {
+			results[len(results)-1].Fault = &f
+			break
+		}
 	}
 	return results, nil
 }
 
-// blockedBeyond finds what puts an end to everything on a line for which there
-// is no name.
-func blockedBeyond(body string, names int) (updater.Fault, bool) {
+// saidLines returns the lines of an answer that say something.
+func saidLines(body string) (lines []string) {
 	for line := range strings.Lines(body) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
 		}
-		if f, _ := noIPVerdict(firstWord(line)); names <= 0 && f.Kind == updater.Blocked {
-			return f, true
-		}
-		names--
 	}
-	return updater.Fault{}, false
+	return lines
 }
 
 // noIPLines returns the line for each of n names. What concerns the account may
 // be said once, for all that are left.
 func noIPLines(body string, n int) []string {
-	var lines []string
-	for line := range strings.Lines(body) {
-		if line = strings.TrimSpace(line); line != "" && len(lines) < n {
-			lines = append(lines, line)
-		}
-	}
+	lines := saidLines(body)
+	lines = lines[:min(n, len(lines))]
 	rest := ""
 	if len(lines) > 0 && saidForAll(lines[len(lines)-1]) {
 		rest = lines[len(lines)-1]
