@@ -92,9 +92,8 @@ func (r *rpcd) configuration(rpcArgs) any {
 			continue
 		}
 		c := v.config.Services[len(out.Services)]
-		l := c.limits()
 		one := masked(s)
-		one.Limits = limitsJSON{l.Floor.Seconds(), l.PerHour, l.PerDay, l.HostsPerRequest, l.OneFamily}
+		one.Limits = limitsOf(c.limits())
 		out.Services = append(out.Services, one)
 	}
 	return out

@@ -52,12 +52,15 @@ type fieldJSON struct {
 // takesSource is the ability to take the address of a connection.
 const takesSource = "source-provider"
 
+func limitsOf(l updater.Limits) limitsJSON {
+	return limitsJSON{l.Floor.Seconds(), l.PerHour, l.PerDay, l.HostsPerRequest, l.OneFamily}
+}
+
 func describe(s updater.Spec) providerJSON {
-	l := s.Limits
 	p := providerJSON{
 		Name: s.Name, Title: s.Title, URL: s.URL, IPv4Only: s.IPv4Only, Fields: []fieldJSON{}, Actions: []actionJSON{},
 		Abilities: append([]string{"update"}, abilities(able(s))...),
-		Limits:    limitsJSON{l.Floor.Seconds(), l.PerHour, l.PerDay, l.HostsPerRequest, l.OneFamily},
+		Limits:    limitsOf(s.Limits),
 	}
 	if s.TakesSource {
 		p.Abilities = append(p.Abilities, takesSource)
