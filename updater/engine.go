@@ -101,12 +101,9 @@ type Engine struct {
 	seen     bool
 	stopped  bool
 	dirty    map[string]bool
-	// abandoned are services that are gone, whose request in flight is of no
-	// more use.
-	abandoned []string
-	checks    int // made so far
-	random    *rand.Rand
-	ledger    ledger
+	checks   int // made so far
+	random   *rand.Rand
+	ledger   ledger
 }
 
 // service is a Service and what has become of it.
@@ -167,9 +164,10 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 		e.begin(now)
 	}
 	var permit Permit
+	var abandoned []string
 	switch ev := ev.(type) {
 	case Configure:
-		e.configure(now, ev.Services)
+		abandoned = e.configure(now, ev.Services)
 	case Seen:
 		e.see(ev.State)
 	case Done:
@@ -193,11 +191,12 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 	case Tick:
 	}
 	p := e.plan(now)
-	p.Permit = permit
+	p.Permit, p.Cancel = permit, append(abandoned, p.Cancel...)
 	return p
 }
 
-func (e *Engine) configure(now time.Time, services []Service) {
+// configure returns the services that are gone amid a request.
+func (e *Engine) configure(now time.Time, services []Service) (abandoned []string) {
 	old, first := e.services, e.ledger.last == nil
 	if first {
 		e.ledger.load(e.records, e.saved, e.began)
@@ -206,6 +205,7 @@ func (e *Engine) configure(now time.Time, services []Service) {
 	for _, s := range old {
 		if s.flight != nil && !slices.ContainsFunc(services, func(c Service) bool { return c.Name == s.Name }) {
 			e.abandon(s)
+			abandoned = append(abandoned, s.Name)
 		}
 		e.records[s.Name] = s.rec
 	}
@@ -227,6 +227,7 @@ func (e *Engine) configure(now time.Time, services []Service) {
 	}
 	e.choose()
 	e.forgetLooks()
+	return abandoned
 }
 
 // abandon gives up the request of a service that is no more: nobody knows what
@@ -237,7 +238,6 @@ func (e *Engine) abandon(s *service) {
 	}
 	s.rec.Intent = nil
 	e.dirty[s.Name] = true
-	e.abandoned = append(e.abandoned, s.Name)
 }
 
 // inherit takes over what is known of the account by other names of the

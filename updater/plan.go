@@ -12,8 +12,7 @@ import (
 
 // plan starts what is due and finds when the next thing will be.
 func (e *Engine) plan(now time.Time) Plan {
-	p := Plan{Save: map[string]persist.Record{}, Cancel: e.abandoned}
-	e.abandoned = nil
+	p := Plan{Save: map[string]persist.Record{}}
 	busy := e.busy()
 	for _, s := range e.services {
 		req, ok := e.due(s)
