@@ -124,16 +124,20 @@ func (r *Runner) measure(st Status, up bool) {
 	if r.Measure == nil {
 		return
 	}
-	limits := map[string]Limits{}
-	for name, a := range r.accounts {
-		limits[name] = a.Limits
-	}
 	said := ""
-	if err := r.Measure(metrics(st, up, limits, r.faults)); err != nil {
+	if err := r.Measure(func() []byte { return metrics(st, up, r.limits(), r.faults) }); err != nil {
 		said = err.Error()
 	}
 	if said != r.unsaid && said != "" {
 		r.Log.Warn("the metrics could not be written; make the folder of metrics_file one that wandns can write to", "error", said)
 	}
 	r.unsaid = said
+}
+
+func (r *Runner) limits() map[string]Limits {
+	limits := map[string]Limits{}
+	for name, a := range r.accounts {
+		limits[name] = a.Limits
+	}
+	return limits
 }

@@ -76,9 +76,9 @@ type Runner struct {
 	PID      int
 	// Publish stores the status: JSON, only called when it changed.
 	Publish func([]byte) error
-	// Measure, if set, stores the same as metrics, after Publish, and when
-	// the run ends.
-	Measure func([]byte) error
+	// Measure, if set, stores the same as metrics, if anybody wants them,
+	// after Publish, and when the run ends.
+	Measure func(metrics func() []byte) error
 	// Once ends the run when nothing is due at this moment.
 	Once bool
 	// Clock says how far the wall clock can be relied on; nil for the
@@ -164,14 +164,12 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			first := !r.seen
 			r.seen = true
 			step(Seen{s})
-			if first && r.running == 0 && r.Rest != nil {
-				r.Rest()
+			if first {
+				r.rest()
 			}
 		case d := <-r.done:
 			step(r.outcomes(d)...)
-			if r.running == 0 && r.Rest != nil {
-				r.Rest()
-			}
+			r.rest()
 		case c := <-r.Commands:
 			if c.With != nil {
 				c.Event, r.problem, r.shown = r.configure(c.With), "", nil
@@ -201,6 +199,13 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			r.measure(st, false)
 			return st
 		}
+	}
+}
+
+// rest gives back what is of no use while nothing is in flight.
+func (r *Runner) rest() {
+	if r.running == 0 && r.Rest != nil {
+		r.Rest()
 	}
 }
 

@@ -115,9 +115,9 @@ func (c *cli) daemon(cfg *config, once bool) int {
 		Once:     once,
 		Rest:     rest,
 		Publish:  func(b []byte) error { return replaceFile(filepath.Join(runDir, statusName), b) },
-		Measure: func(b []byte) error {
+		Measure: func(text func() []byte) error {
 			if path := *metrics.Load(); path != "" {
-				return replaceFile(path, b)
+				return replaceFile(path, text())
 			}
 			return nil
 		},
