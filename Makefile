@@ -11,13 +11,17 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TAGS    := nethttpomithttp2
 LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.contact=$(CONTACT)
 # Without inlining the binary is a seventh smaller. What follows all=-l keeps
-# it: ciphers, which would be up to 25 times slower. The last match counts.
+# it: ciphers, which would be up to 25 times slower, but for the parts that
+# only put them together. The last match counts.
 GCFLAGS := all=-l $(patsubst %,%=,crypto/internal/fips140/... crypto/internal/fips140deps/... \
-	crypto/internal/constanttime math/bits internal/byteorder)
+	crypto/internal/constanttime math/bits internal/byteorder) \
+	$(patsubst %,crypto/internal/fips140/.../%=-l,check drbg ecdh ecdsa edwards25519 hkdf rsa tls12 tls13)
 # Go 1.26's own crypto reserves 32 MiB for a source of randomness that is not
 # used, which boards with as little memory refuse to start. The certified copy
 # of the same code does not; go.mod keeps its FIPS mode off.
-BUILD    = GOFIPS140=v1.0.0 go build -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS:%=-gcflags=%)
+# In place of a package of Go's that would only take room.
+OVERLAY := dist/overlay.json
+BUILD    = GOFIPS140=v1.0.0 go build -overlay $(OVERLAY) -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS:%=-gcflags=%)
 
 export CGO_ENABLED := 0
 
@@ -152,14 +156,20 @@ TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck s
 	pppd=ppp pppoe-server=pppoe wg=wireguard-tools node=nodejs npm=npm \
 	update-ca-certificates=ca-certificates
 
-build: ## bin/wandns and bin/wandns-sim for this machine
+build: $(OVERLAY) ## bin/wandns and bin/wandns-sim for this machine
 	@mkdir -p bin
 	$(BUILD) -o bin/ ./cmd/wandns ./cmd/wandns-sim
 
 cross: $(ARCHES) ## dist/bin/ARCH/wandns for every processor
 
-$(ARCHES):
+$(ARCHES): $(OVERLAY)
 	GOOS=linux GOARCH=$(if $(filter arm5 arm6 arm7,$@),arm,$@) $(BUILD) -o dist/bin/$@/wandns ./cmd/wandns
+
+.PHONY: $(OVERLAY) # Go may have moved
+$(OVERLAY):
+	@mkdir -p $(@D)
+	@go list -f '{"Replace": { {{$$d := .Dir}}"{{$$d}}/wandns.go": "$(CURDIR)/packaging/idna/idna.go"{{range .GoFiles}}, "{{$$d}}/{{.}}": ""{{end}} } }' \
+		vendor/golang.org/x/net/idna >$@
 
 # The feeds are signed with USIGN_KEY and APK_KEY, or with keys that are made
 # once and stay in dist/keys.

@@ -175,8 +175,7 @@ func TestWhatTheDNSSays(t *testing.T) {
 	} {
 		bubble(t, func(t *testing.T) {
 			h, w := newHouse(t, host), &wires{servers: tt.servers, void: tt.void}
-			a := h.account(host)
-			a.Client = w.client(t)
+			a := by(h.account(host), func(c *updater.Carrier) { c.Client = w.client(t) })
 			h.boot(a)
 			began := time.Now()
 			h.see(wan4, wan6)
@@ -222,9 +221,7 @@ func TestALostAnswerIsLookedUp(t *testing.T) {
 			h := newHouse(t, "home.example.com")
 			zone := updatertest.Domain{Zone: h.sim, Apex: "example.com", Servers: map[string][]netip.Addr{"ns.example.com": addrs("192.0.2.1")}}
 			w := &wires{servers: map[string]nameServer{"10.0.0.1": {zone, []updatertest.Habit{updatertest.Lame}}, "192.0.2.1": {zone, nil}}}
-			a := h.account("home.example.com")
-			a.Client = w.client(t)
-			h.boot(a)
+			h.boot(by(h.account("home.example.com"), func(c *updater.Carrier) { c.Client = w.client(t) }))
 			h.sim.Next(tt.fault)
 			h.see("84.0.0.2")
 			h.expect(updater.Waiting, 1)
@@ -285,14 +282,14 @@ func TestTheProviderSaysWhatItPublishes(t *testing.T) {
 				zone := updatertest.Domain{Zone: tt.dns, Apex: "example.com", Servers: map[string][]netip.Addr{"ns.example.com": addrs("192.0.2.1")}}
 				w.servers = map[string]nameServer{"10.0.0.1": {zone, nil}, "192.0.2.1": {zone, nil}}
 			}
-			a := h.account(host)
-			a.Client = w.client(t)
-			provider := &reading{a.Provider, tt.provider, tt.err, 0}
+			provider := &reading{zone: tt.provider, err: tt.err}
 			if provider.zone == nil {
 				provider.zone = names{}
 			}
-			a.Provider = provider
-			h.boot(a)
+			h.boot(by(h.account(host), func(c *updater.Carrier) {
+				provider.Provider = c.Provider
+				c.Client, c.Provider = w.client(t), provider
+			}))
 			h.see(wan4)
 			time.Sleep(time.Minute)
 			h.expect(tt.state, tt.sent)
@@ -310,9 +307,9 @@ func TestNamesThatAreNotInTheDNS(t *testing.T) {
 		sim := h.sim.(*updatertest.NoIP)
 		sim.Groups = map[string][]string{"group1": {"home.example.com"}}
 		sim.Add("all.test")
-		a := h.account("group1", "all.test")
-		a.Client, a.NotInDNS = w.client(t), func(host string) bool { return host == "all.test" }
-		h.boot(a)
+		h.boot(by(h.account("group1", "all.test"), func(c *updater.Carrier) {
+			c.Client, c.NotInDNS = w.client(t), func(host string) bool { return host == "all.test" }
+		}))
 		h.see(wan4)
 		h.expect(updater.OK, 1)
 		if len(w.asked) > 0 {
@@ -328,12 +325,13 @@ func TestTheDNSIsAskedByTheWay(t *testing.T) {
 		h, w := newHouse(t, "home.example.com"), &wires{}
 		zone := updatertest.Domain{Zone: names{}, Apex: "example.com", Servers: map[string][]netip.Addr{"ns.example.com": addrs("192.0.2.1")}}
 		w.servers = map[string]nameServer{"10.0.0.1": {zone, nil}, "192.0.2.1": {zone, nil}}
-		a := h.account("home.example.com")
+		a := by(h.account("home.example.com"), func(c *updater.Carrier) {
+			c.Client = updater.NewClient(updater.ClientConfig{Resolv: []string{"testdata/resolv.conf"}, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				ways = append(ways, network+" "+address+" "+updater.WayOf(ctx).Device)
+				return w.dial(ctx, network, address)
+			}})
+		})
 		a.Policy.Device, a.FromSource = "wan0", true
-		a.Client = updater.NewClient(updater.ClientConfig{Resolv: []string{"testdata/resolv.conf"}, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			ways = append(ways, network+" "+address+" "+updater.WayOf(ctx).Device)
-			return w.dial(ctx, network, address)
-		}})
 		h.boot(a)
 		h.see(wan4)
 		synctest.Wait()

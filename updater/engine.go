@@ -90,7 +90,7 @@ type Job struct {
 type Engine struct {
 	services []*service
 	looks    []*look
-	records  map[string]persist.Record // what was stored before this process
+	records  map[string]persist.Record // of services that are not configured
 	saved    time.Time                 // when, by the clock of the records: see Stamp
 	began    time.Time                 // this process
 	passed   time.Duration             // known to lie between the two
@@ -108,12 +108,12 @@ type Engine struct {
 
 // service is a Service and what has become of it.
 type service struct {
-	Service
+	*Service
 	rec    persist.Record
-	choice [2]wan.Choice
-	own    [2]wan.Choice // choice, but for what is seen from outside
-	from   [2]string     // where the provider takes the address of the connection: see standing
-	asks   [2]*look      // who is to say which address it is
+	choice [2]*wan.Choice // shared by services with one policy
+	own    [2]*wan.Choice // choice, but for what is seen from outside
+	from   [2]string      // where the provider takes the address of the connection: see standing
+	asks   [2]*look       // who is to say which address it is
 	flight *Request
 	last   time.Time // when the last request left
 	gaveUp bool      // on the last request, before its answer
@@ -210,8 +210,15 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 		e.records[s.Name] = s.rec
 	}
 	e.services = nil
-	for _, c := range services {
-		s := &service{rec: e.records[c.Name]}
+	services = slices.Clone(services)
+	sharing := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(e.records)) {
+		account := e.records[name].Account
+		sharing[account] = append(sharing[account], name)
+	}
+	for i := range services {
+		c := &services[i]
+		s := &service{rec: e.records[c.Name], choice: [2]*wan.Choice{{}, {}}}
 		i := slices.IndexFunc(old, func(s *service) bool { return s.Name == c.Name })
 		if i >= 0 {
 			s = old[i]
@@ -219,8 +226,11 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 			e.wait(now, s, s.rec, first)
 		}
 		e.adopt(s, c)
-		e.inherit(now, s, first, i < 0)
+		e.inherit(now, s, sharing[s.Account], first, i < 0)
 		e.services = append(e.services, s)
+	}
+	for _, s := range e.services {
+		delete(e.records, s.Name)
 	}
 	if first && e.passed > 0 {
 		e.age(e.passed)
@@ -243,12 +253,12 @@ func (e *Engine) abandon(s *service) {
 // inherit takes over what is known of the account by other names of the
 // service, which may be gone: waits, blocks, and what hosts were told. What a
 // service itself left when it was gone may be older than that.
-func (e *Engine) inherit(now time.Time, s *service, first, back bool) {
-	for _, name := range slices.Sorted(maps.Keys(e.records)) {
-		r := e.records[name]
-		if name == s.Name || r.Account != s.Account {
+func (e *Engine) inherit(now time.Time, s *service, names []string, first, back bool) {
+	for _, name := range names {
+		if name == s.Name {
 			continue
 		}
+		r := e.records[name]
 		if r.Throttled {
 			e.wait(now, s, r, first)
 		}
@@ -280,7 +290,7 @@ func (e *Engine) wait(now time.Time, s *service, r persist.Record, kept bool) {
 }
 
 // adopt gives a service its configuration and drops what belonged to another.
-func (e *Engine) adopt(s *service, c Service) {
+func (e *Engine) adopt(s *service, c *Service) {
 	s.Service = c
 	stored := s.rec.Account != ""
 	switch {

@@ -745,3 +745,40 @@ func TestReasonOfAWaitIsTheLongerOne(t *testing.T) {
 		t.Errorf("status = %+v", st)
 	}
 }
+
+// A thousand handshakes at once would need more memory than a router has.
+func TestManyServicesTakeTurns(t *testing.T) {
+	const n = 3*mostAtOnce + 1
+	var services []Service
+	for i := range n {
+		s := home(fmt.Sprintf("h%d.example.com", i))
+		s.Name, s.Account = s.Hosts[0], s.Hosts[0]
+		services = append(services, s)
+	}
+	e := NewEngine(nil, time.Time{}, 1)
+	e.Step(start, Configure{services})
+	var flying []Event
+	most, sent, told := 0, 0, ""
+	take := func(p Plan) {
+		for _, c := range p.Checks {
+			flying = append(flying, Checked{Key: c.Key})
+		}
+		for _, j := range p.Jobs {
+			flying, sent = append(flying, good(j)), sent+1
+		}
+		most = max(most, len(flying))
+	}
+	take(e.Step(start, Seen{WANWith("84.0.0.2")}))
+	told = e.Status(start).Services[n-1].Reason
+	for len(flying) > 0 {
+		ev := flying[0]
+		flying = flying[1:]
+		take(e.Step(start, ev))
+	}
+	if sent != n || most != mostAtOnce {
+		t.Errorf("%d requests, %d at once; want %d and %d", sent, most, n, mostAtOnce)
+	}
+	if want := "another request is on its way; 84.0.0.2 is sent after it"; told != want {
+		t.Errorf("the last one says %q, want %q", told, want)
+	}
+}

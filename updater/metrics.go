@@ -125,7 +125,7 @@ func (r *Runner) measure(st Status, up bool) {
 		return
 	}
 	said := ""
-	if err := r.Measure(func() []byte { return metrics(st, up, r.limits(), r.faults) }); err != nil {
+	if err := r.Measure(func() []byte { return metrics(st, up, r.Engine.limits(), r.faults) }); err != nil {
 		said = err.Error()
 	}
 	if said != r.unsaid && said != "" {
@@ -134,10 +134,10 @@ func (r *Runner) measure(st Status, up bool) {
 	r.unsaid = said
 }
 
-func (r *Runner) limits() map[string]Limits {
+func (e *Engine) limits() map[string]Limits {
 	limits := map[string]Limits{}
-	for name, a := range r.accounts {
-		limits[name] = a.Limits
+	for _, s := range e.services {
+		limits[s.Name] = s.Limits
 	}
 	return limits
 }

@@ -118,13 +118,13 @@ func (s *service) lookKey(f wan.Family) string {
 
 // choose decides for every service which address of which family it wants.
 func (e *Engine) choose() {
-	here := map[*look]bool{}
+	here, chosen, none := map[*look]bool{}, map[wish]pick{}, &wan.Choice{}
 	for _, s := range e.services {
 		had := s.choice
-		s.choice, s.own, s.from, s.asks = [2]wan.Choice{}, [2]wan.Choice{}, [2]string{}, [2]*look{}
+		s.choice, s.own, s.from, s.asks = [2]*wan.Choice{none, none}, [2]*wan.Choice{none, none}, [2]string{}, [2]*look{}
 		for _, f := range wan.Families() {
 			if e.seen && s.Families[f] {
-				e.chooseFor(s, f)
+				e.chooseFor(s, f, chosen)
 			}
 			if l := s.asks[f]; l != nil {
 				here[l] = true
@@ -142,7 +142,21 @@ func (e *Engine) choose() {
 	}
 }
 
-func (e *Engine) chooseFor(s *service, f wan.Family) {
+// wish is what an address depends on, besides the WAN.
+type wish struct {
+	policy wan.Policy
+	source Source
+	family wan.Family
+}
+
+// pick is what Source.Choose finds for a wish.
+type pick struct {
+	own     *wan.Choice
+	outside bool
+}
+
+// chooseFor chooses for one family; equal wishes share a pick.
+func (e *Engine) chooseFor(s *service, f wan.Family, chosen map[wish]pick) {
 	p, key := s.Policy, s.lookKey(f)
 	i := slices.IndexFunc(e.looks, func(l *look) bool { return l.Key == key })
 	if f == wan.IPv6 {
@@ -151,11 +165,18 @@ func (e *Engine) chooseFor(s *service, f wan.Family) {
 			p.Keep = e.looks[i].own.Addr
 		}
 	}
-	own, outside := s.Source.Choose(e.state, f, p)
-	s.own[f], s.choice[f] = own, own
-	if !outside {
+	w := wish{p, s.Source, f}
+	is, ok := chosen[w]
+	if !ok {
+		own, outside := s.Source.Choose(e.state, f, p)
+		is = pick{&own, outside}
+		chosen[w] = is
+	}
+	s.own[f], s.choice[f] = is.own, is.own
+	if !is.outside {
 		return
 	}
+	own := *is.own
 	stand := standing(e.state, f, own)
 	if s.Source == ProviderSource {
 		s.from[f] = stand
@@ -172,7 +193,8 @@ func (e *Engine) chooseFor(s *service, f wan.Family) {
 	if own.Device == pinned {
 		l.Way.from(own.Addr)
 	}
-	s.asks[f], s.choice[f] = l, l.choice()
+	seen := l.choice()
+	s.asks[f], s.choice[f] = l, &seen
 }
 
 // stands takes in the WAN's own address. What was seen of another WAN is of no
@@ -324,7 +346,7 @@ func (s *service) hidden() string {
 		case s.asks[f] == nil:
 			continue
 		}
-		if why := Behind(text(seen), s.own[f]); why != "" && seen.IsValid() {
+		if why := Behind(text(seen), *s.own[f]); why != "" && seen.IsValid() {
 			return why
 		}
 	}

@@ -178,8 +178,8 @@ func TestALookLeavesByItsWay(t *testing.T) {
 func TestADayBehindCGNAT(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h, s := newHouse(t, "home.example.com"), newStreet(t, "84.0.0.9", "84.0.0.9")
-		a := h.account("home.example.com")
-		a.URLs, a.Client = [2][]string{s.urls}, s.client()
+		a := by(h.account("home.example.com"), func(c *updater.Carrier) { c.Client = s.client() })
+		a.URLs = [2][]string{s.urls}
 		a.Families = [2]bool{true, false}
 		h.boot(a)
 		h.see("100.64.0.2")

@@ -10,13 +10,17 @@ import (
 	"wandns/wan"
 )
 
+// mostAtOnce bounds the requests and checks in flight, each of which takes
+// some hundred kilobytes. The next one begins when one has ended.
+const mostAtOnce = 32
+
 // plan starts what is due and finds when the next thing will be.
 func (e *Engine) plan(now time.Time) Plan {
 	p := Plan{Save: map[string]persist.Record{}}
-	busy := e.busy()
+	busy, free := e.busy()
 	for _, s := range e.services {
 		req, ok := e.due(s)
-		if !ok || e.stopped || busy[s.Account] {
+		if !ok || e.stopped || busy[s.Account] || len(p.Jobs)+len(p.Checks) >= free {
 			continue
 		}
 		if p.verify(e, s, req, now) {
@@ -82,15 +86,19 @@ func (s *service) outdated() bool {
 		s.flight.V6.IsValid() && v6.IsValid() && v6 != s.flight.V6
 }
 
-// busy returns the accounts that are being asked something.
-func (e *Engine) busy() map[string]bool {
-	busy := map[string]bool{}
+// busy returns the accounts that are being asked something, and how much more
+// may be in flight.
+func (e *Engine) busy() (accounts map[string]bool, free int) {
+	accounts, free = map[string]bool{}, mostAtOnce
 	for _, s := range e.services {
+		if s.flight != nil || s.check != nil {
+			free--
+		}
 		if s.busy() {
-			busy[s.Account] = true
+			accounts[s.Account] = true
 		}
 	}
-	return busy
+	return accounts, free
 }
 
 func (s *service) busy() bool { return s.flight != nil || s.check != nil && s.Reads }

@@ -33,12 +33,13 @@ func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
 			return Permit{shown(now, at), s.spentWords(name)}
 		}
 	}
+	busy, _ := e.busy()
 	switch free := e.ledger.hourFree(s); {
 	case s.hold.kind == Throttled && s.hold.until.After(now):
 		return Permit{shown(now, s.hold.until), s.hold.why}
 	case free.After(now):
 		return Permit{shown(now, free), s.limitWords()}
-	case e.busy()[s.Account]:
+	case busy[s.Account]:
 		return Permit{now.Add(time.Second), "a request of the daemon is on its way; try again in a moment"}
 	}
 	e.ledger.sent(s, ev.Hosts, ev.Changes, now)

@@ -1,11 +1,11 @@
 package updater
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strings"
@@ -23,9 +23,15 @@ type Journal interface {
 	Trouble() error
 }
 
-// Account is a service with what carries its requests.
+// Account is a service with what makes the Carrier of a request: months pass
+// between two of them, and a thousand carriers would take a megabyte.
 type Account struct {
 	Service
+	Carry func() Carrier
+}
+
+// Carrier carries a service's requests.
+type Carrier struct {
 	Provider Provider
 	Client   *Client  // for looks and checks
 	Secrets  []string // never to be shown, whoever says them
@@ -84,26 +90,26 @@ type Runner struct {
 	// Clock says how far the wall clock can be relied on; nil for the
 	// kernel's, if nothing was stored before.
 	Clock *Timekeeper
-	// Rest, if set, is called when nothing is left to do after the start, and
-	// when the last request in flight was answered.
+	// Rest, if set, is called when nothing has happened for a moment.
 	Rest func()
 
-	accounts map[string]Account
-	cancel   map[string]context.CancelFunc // of the request in flight, by service or key of a look
-	began    time.Time
-	saveAt   time.Time // when to repeat a save that failed; zero if none did
-	done     chan outcome
-	running  int
-	seen     bool // the WAN was read
-	wake     time.Time
-	permit   Permit // of the last step
-	shown    []byte
-	before   map[string]ServiceStatus
-	warned   map[string][]string // the troubles logged since all was well, by service
-	trouble  string              // with the journal
-	problem  string              // with the configuration
-	faults   map[string]int      // since the start, by service
-	unsaid   string              // why the metrics could not be written
+	carry   map[string]func() Carrier     // by service
+	cancel  map[string]context.CancelFunc // of the request in flight, by service or key of a look
+	began   time.Time
+	saveAt  time.Time // when to repeat a save that failed; zero if none did
+	done    chan outcome
+	running int
+	seen    bool // the WAN was read
+	wake    time.Time
+	permit  Permit // of the last step
+	seed    maphash.Seed
+	shown   uint64 // the sum of what was published last
+	before  map[string]ServiceStatus
+	warned  map[string][]string // the troubles logged since all was well, by service
+	trouble string              // with the journal
+	problem string              // with the configuration
+	faults  map[string]int      // since the start, by service
+	unsaid  string              // why the metrics could not be written
 }
 
 // once bounds the waits that a single pass sits out.
@@ -112,13 +118,16 @@ const once = 10 * time.Second
 // saveAgain is how soon a failed save is repeated.
 const saveAgain = time.Minute
 
+// moment is how long nothing happens before the Runner rests.
+const moment = time.Second
+
 // grace is how long a request in flight may take once the daemon must stop.
 const grace = 4 * time.Second
 
 // Run works for accounts until ctx is done. A request in flight is then
 // finished, or given up after a few seconds; its outcome is recorded.
 func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
-	r.done = make(chan outcome)
+	r.done, r.seed = make(chan outcome), maphash.MakeSeed()
 	r.cancel = map[string]context.CancelFunc{}
 	r.before, r.warned, r.faults = map[string]ServiceStatus{}, map[string][]string{}, map[string]int{}
 	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -131,6 +140,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
+	calm := time.NewTimer(0)
+	calm.Stop()
+	defer calm.Stop()
 	r.began = time.Now()
 	if r.Clock == nil {
 		r.Clock = NewTimekeeper(persist.Moment{}, ReadClock(""))
@@ -145,6 +157,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			timer.Stop()
 		} else {
 			timer.Reset(r.wake.Sub(now))
+		}
+		if r.Rest != nil && r.running == 0 {
+			calm.Reset(moment)
 		}
 	}
 
@@ -161,18 +176,13 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 				states = nil
 				continue
 			}
-			first := !r.seen
 			r.seen = true
 			step(Seen{s})
-			if first {
-				r.rest()
-			}
 		case d := <-r.done:
 			step(r.outcomes(d)...)
-			r.rest()
 		case c := <-r.Commands:
 			if c.With != nil {
-				c.Event, r.problem, r.shown = r.configure(c.With), "", nil
+				c.Event, r.problem, r.shown = r.configure(c.With), "", 0
 			}
 			if c.Problem != "" {
 				r.problem = c.Problem
@@ -181,6 +191,10 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			r.reply(c)
 		case <-timer.C:
 			step(Tick{})
+		case <-calm.C:
+			if r.running == 0 {
+				r.Rest()
+			}
 		case <-r.Clock.Steps:
 			news, _ := r.Clock.News(true)
 			step(news)
@@ -202,22 +216,15 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	}
 }
 
-// rest gives back what is of no use while nothing is in flight.
-func (r *Runner) rest() {
-	if r.running == 0 && r.Rest != nil {
-		r.Rest()
-	}
-}
-
 // idle reports that nothing will happen soon.
 func (r *Runner) idle() bool { return r.wake.IsZero() || time.Until(r.wake) > once }
 
 func (r *Runner) configure(accounts []Account) Event {
-	r.accounts = map[string]Account{}
-	var services []Service
+	r.carry = map[string]func() Carrier{}
+	services := make([]Service, 0, len(accounts))
 	for _, a := range accounts {
-		_, a.Reads = a.Provider.(Reader)
-		r.accounts[a.Name] = a
+		_, a.Reads = a.Carry().Provider.(Reader)
+		r.carry[a.Name] = a.Carry
 		services = append(services, a.Service)
 	}
 	return Configure{services}
@@ -274,19 +281,19 @@ func (r *Runner) carryOut(ctx context.Context, plan Plan) {
 		}
 	}
 	for _, job := range plan.Jobs {
-		a := r.accounts[job.Service]
-		r.start(ctx, job.Service, func(ctx context.Context) Event { return work(ctx, job, a) })
+		by := r.carry[job.Service]()
+		r.start(ctx, job.Service, func(ctx context.Context) Event { return work(ctx, job, by) })
 	}
 	for _, l := range plan.Looks {
-		client := r.accounts[l.Service].Client
+		client := r.carry[l.Service]().Client
 		r.start(ctx, l.Key, func(ctx context.Context) Event {
 			addr, err := client.Ask(ctx, l)
 			return Looked{l.Key, addr, err}
 		})
 	}
 	for _, c := range plan.Checks {
-		a := r.accounts[c.Service]
-		r.start(ctx, c.Key, func(ctx context.Context) Event { return verify(ctx, c, a) })
+		by := r.carry[c.Service]()
+		r.start(ctx, c.Key, func(ctx context.Context) Event { return verify(ctx, c, by) })
 	}
 }
 
@@ -313,14 +320,14 @@ func (r *Runner) save(now time.Time, records map[string]persist.Record) {
 }
 
 // work carries out one job and returns its outcome without secrets.
-func work(ctx context.Context, job Job, a Account) Done {
-	results, err := a.Provider.Update(By(ctx, job.Request.Way), job.Request)
+func work(ctx context.Context, job Job, by Carrier) Done {
+	results, err := by.Provider.Update(By(ctx, job.Request.Way), job.Request)
 	for i := range results {
-		results[i].Answer = redact(results[i].Answer, a.Secrets)
-		results[i].Fault = redactFault(results[i].Fault, a.Secrets)
+		results[i].Answer = redact(results[i].Answer, by.Secrets)
+		results[i].Fault = redactFault(results[i].Fault, by.Secrets)
 	}
 	if fault, ok := errors.AsType[*Fault](err); ok {
-		err = redactFault(fault, a.Secrets)
+		err = redactFault(fault, by.Secrets)
 	}
 	return Done{job, results, err}
 }
@@ -344,8 +351,8 @@ func redact(s string, secrets []string) string {
 	return s
 }
 
-// Redact strikes the account's secrets out of what somebody said.
-func (a Account) Redact(s string) string { return redact(s, a.Secrets) }
+// Redact strikes the secrets out of what somebody said.
+func (c Carrier) Redact(s string) string { return redact(s, c.Secrets) }
 
 func (r *Runner) reply(c Command) {
 	if c.Permit != nil {
@@ -392,14 +399,15 @@ func (r *Runner) report(now time.Time) {
 		}
 	}
 	maps.DeleteFunc(r.before, func(name string, _ ServiceStatus) bool {
-		_, ok := r.accounts[name]
+		_, ok := r.carry[name]
 		return !ok
 	})
 	b, err := json.Marshal(st)
-	if err != nil || bytes.Equal(b, r.shown) {
+	sum := maphash.Bytes(r.seed, b)
+	if err != nil || sum == r.shown {
 		return
 	}
-	r.shown = b
+	r.shown = sum
 	if err := r.Publish(append(b, '\n')); err != nil {
 		r.Log.Warn("the status could not be written; make run_dir a writable directory", "error", err)
 	}

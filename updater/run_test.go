@@ -120,18 +120,28 @@ func (h *house) account(hosts ...string) updater.Account {
 	nobody := func(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("network is unreachable")
 	}
-	return updater.Account{
-		Client: updater.NewClient(updater.ClientConfig{Dial: nobody}),
-		Service: updater.Service{
-			Name: "home", Provider: spec.Name, Title: spec.Title, Hosts: hosts, Families: [2]bool{true, true},
-			Limits: spec.Limits, Enabled: true, Account: "a", Config: "c",
-		},
+	return carried(updater.Service{
+		Name: "home", Provider: spec.Name, Title: spec.Title, Hosts: hosts, Families: [2]bool{true, true},
+		Limits: spec.Limits, Enabled: true, Account: "a", Config: "c",
+	}, updater.Carrier{
+		Client:  updater.NewClient(updater.ClientConfig{Dial: nobody}),
 		Secrets: []string{canary},
 		Provider: spec.New(updater.Settings{
 			Values: h.sim.Fields(), Server: "http://dynupdate.test",
 			Agent: updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"}, Client: updater.NewClient(updater.ClientConfig{Dial: dial}),
 		}),
-	}
+	})
+}
+
+func carried(s updater.Service, by updater.Carrier) updater.Account {
+	return updater.Account{Service: s, Carry: func() updater.Carrier { return by }}
+}
+
+// by changes what carries an account's requests.
+func by(a updater.Account, change func(*updater.Carrier)) updater.Account {
+	c := a.Carry()
+	change(&c)
+	return carried(a.Service, c)
 }
 
 // boot starts the daemon; off stops it.
@@ -409,12 +419,13 @@ func TestClockThatIsWrong(t *testing.T) {
 			_ = server.Serve(tls.NewListener(secure, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}))
 		}()
 		defer server.Close()
-		a := h.account("home.example.com")
 		spec, _ := providers.Find("noip")
-		a.Provider = spec.New(updater.Settings{
-			Values: map[string]string{"username": "user@example.com", "password": canary}, Server: "https://dynupdate.test",
-			Agent:  updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"},
-			Client: updater.NewClient(updater.ClientConfig{CAFile: ca, Dial: secure.dial}),
+		a := by(h.account("home.example.com"), func(c *updater.Carrier) {
+			c.Provider = spec.New(updater.Settings{
+				Values: map[string]string{"username": "user@example.com", "password": canary}, Server: "https://dynupdate.test",
+				Agent:  updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"},
+				Client: updater.NewClient(updater.ClientConfig{CAFile: ca, Dial: secure.dial}),
+			})
 		})
 		h.clock = func() updater.Reading { return updater.Reading{Wall: time.Now()} }
 		h.boot(a)

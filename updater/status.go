@@ -153,7 +153,7 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	case due && e.stopped:
 		return Waiting, "wandns is stopping; start it again", ""
 	case due:
-		return Waiting, fmt.Sprintf("another service uses the same account; %s is sent after it", req.Addrs(" and ")), ""
+		return Waiting, fmt.Sprintf("another request is on its way; %s is sent after it", req.Addrs(" and ")), ""
 	}
 	for _, name := range s.Hosts {
 		if why := s.rec.Hosts[name].Refused; why != "" {

@@ -171,7 +171,7 @@ func (n *tenant) showsNoSecret() {
 		n.sim.Forgive()
 		n.sim.Next(append(slices.Repeat([]updatertest.Fault{updatertest.Normal}, i%7), fault)...)
 		addr := netip.AddrFrom4([4]byte{84, 0, 1, byte(i)})
-		results, err := n.account(n.hosts...).Provider.Update(n.t.Context(), updater.Request{Hosts: n.hosts, V4: addr, Tokens: maps.Clone(tokens)})
+		results, err := n.account(n.hosts...).Carry().Provider.Update(n.t.Context(), updater.Request{Hosts: n.hosts, V4: addr, Tokens: maps.Clone(tokens)})
 		said := fmt.Sprint(err)
 		for _, r := range results {
 			maps.Copy(tokens, r.Tokens)
@@ -204,7 +204,7 @@ func (n *tenant) survivesPowerCuts() {
 }
 
 // survivesFaults has every request of a first update meet every fault.
-func survivesFaults(t *testing.T, spec updater.Spec) {
+func survivesFaults(t *testing.T, spec *updater.Spec) {
 	faults := []updatertest.Fault{
 		updatertest.Cut, updatertest.CutAfter, updatertest.Slow, updatertest.Huge, updatertest.HTML, updatertest.Empty, updatertest.Wrong,
 		updatertest.Error500, updatertest.Error401, updatertest.Error429, updatertest.Redirect, updatertest.Echo, subjects()[spec.Name].throttle,

@@ -82,7 +82,7 @@ func texts() []updatertest.Fault {
 type tenant struct {
 	*house
 	subject
-	spec    updater.Spec
+	spec    *updater.Spec
 	values  map[string]string
 	on      bool
 	dead    atomic.Bool // after a power cut
@@ -92,7 +92,7 @@ type tenant struct {
 	records map[string]persist.Record // as they are stored
 }
 
-func newTenant(t *testing.T, spec updater.Spec) *tenant {
+func newTenant(t *testing.T, spec *updater.Spec) *tenant {
 	t.Helper()
 	s := subjects()[spec.Name]
 	n := &tenant{house: houseOf(t, s.simulator()), subject: s, spec: spec}
@@ -126,17 +126,16 @@ func (n *tenant) account(hosts ...string) updater.Account {
 		}
 	}
 	client := updater.NewClient(updater.ClientConfig{Dial: n.dial, Secrets: n.secrets()})
-	return updater.Account{
-		Service: updater.Service{
-			Name: "home", Provider: spec.Name, Title: spec.Title, Hosts: hosts, Families: families, Limits: limits,
-			Enabled: true, FromSource: spec.FromSource, Account: "a", Login: digest(n.values), Config: digest(n.values, hosts),
-		},
+	return carried(updater.Service{
+		Name: "home", Provider: spec.Name, Title: spec.Title, Hosts: hosts, Families: families, Limits: limits,
+		Enabled: true, FromSource: spec.FromSource, Account: "a", Login: digest(n.values), Config: digest(n.values, hosts),
+	}, updater.Carrier{
 		Client: client, Secrets: n.secrets(),
 		Provider: spec.New(updater.Settings{
 			Values: n.values, Server: "http://api.test", Client: client,
 			Agent: updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"},
 		}),
-	}
+	})
 }
 
 func digest(settings ...any) string {

@@ -264,27 +264,27 @@ func (s *service) looksUp() string {
 }
 
 // verify carries out a check: the provider knows best, then the DNS.
-func verify(ctx context.Context, c Check, a Account) Checked {
+func verify(ctx context.Context, c Check, by Carrier) Checked {
 	ctx, cancel := context.WithTimeout(By(ctx, c.Way), c.For)
 	defer cancel()
-	if reader, ok := a.Provider.(Reader); ok {
+	if reader, ok := by.Provider.(Reader); ok {
 		list, err := reader.Published(ctx, c.Hosts)
 		fault, _ := err.(*Fault) //nolint:errorlint // Reader's contract
 		switch {
 		case err == nil:
 			return Checked{Key: c.Key, Found: read(c.Hosts, list)}
 		case fault != nil && (fault.Kind == Throttled || fault.Kind == Blocked):
-			return Checked{Key: c.Key, Err: redactFault(fault, a.Secrets)}
+			return Checked{Key: c.Key, Err: redactFault(fault, by.Secrets)}
 		}
 	}
 	found := make([]Found, len(c.Hosts))
-	look := newDNSLook(a.Client)
+	look := newDNSLook(by.Client)
 	busy := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
 	for i, host := range c.Hosts {
 		busy <- struct{}{}
 		all.Go(func() {
-			found[i] = look.published(ctx, host, c.Families, a.NotInDNS)
+			found[i] = look.published(ctx, host, c.Families, by.NotInDNS)
 			<-busy
 		})
 	}

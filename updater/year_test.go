@@ -66,7 +66,7 @@ type year struct {
 	slowest                        time.Duration // until the name was right
 }
 
-func newYear(t *testing.T, spec updater.Spec) *year {
+func newYear(t *testing.T, spec *updater.Spec) *year {
 	y := &year{tenant: newTenant(t, spec), random: rand.New(rand.NewPCG(4, 4)), began: time.Now()}
 	y.account = y.tenant.account(y.hosts...)
 	y.steps, y.synced, y.booted = make(chan struct{}), true, y.began

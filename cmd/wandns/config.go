@@ -43,16 +43,21 @@ type config struct {
 type serviceConfig struct {
 	Name     string
 	Enabled  bool
-	Spec     updater.Spec
 	Hosts    []string
 	Families [2]bool
 	Policy   wan.Policy
 	Source   updater.Source
 	URLs     [2][]string // by wan.Family: whom to ask outside
-	Server   string
-	CAFile   string
-	Values   map[string]string // of Spec.Fields
-	switched bool              // Enabled as the service itself has it
+	switched bool        // Enabled as the service itself has it
+	outlet
+}
+
+// outlet is where a service's requests go.
+type outlet struct {
+	Spec   *updater.Spec
+	Server string
+	CAFile string
+	Values map[string]string // of Spec.Fields
 }
 
 func (c serviceConfig) family() string {
@@ -161,20 +166,28 @@ func readSmall(file string) (text string, open bool, err error) {
 	return string(b), info.Mode().Perm()&others != 0, nil
 }
 
-// account is the service as the updater takes it. More secrets are those that
-// the configuration does not hold.
-func (c serviceConfig) account(agent updater.Agent, more ...string) updater.Account {
-	secrets := c.secrets(more...)
-	client := updater.NewClient(updater.ClientConfig{CAFile: c.CAFile, Secrets: secrets})
+// carrier carries requests. More secrets are those that the configuration does
+// not hold.
+func (o outlet) carrier(more ...string) updater.Carrier {
+	secrets := o.secrets(more...)
+	client := updater.NewClient(updater.ClientConfig{CAFile: o.CAFile, Secrets: secrets})
+	return updater.Carrier{
+		Client:   client,
+		Provider: o.Spec.New(updater.Settings{Values: o.Values, Server: cmp.Or(o.Server, o.Spec.Server), Agent: agent(), Client: client}),
+		Secrets:  secrets,
+		NotInDNS: o.Spec.NotInDNS,
+	}
+}
+
+// account is the service as the updater takes it.
+func (c serviceConfig) account() updater.Account {
+	to := c.outlet
 	a := updater.Account{
 		Service: updater.Service{
 			Name: c.Name, Provider: c.Spec.Name, Title: c.Spec.Title, Hosts: c.Hosts,
 			Families: c.Families, Policy: c.Policy, Source: c.Source, URLs: c.URLs, Trust: c.CAFile, Limits: c.limits(), Enabled: c.Enabled, FromSource: c.Spec.FromSource,
 		},
-		Client:   client,
-		Provider: c.Spec.New(updater.Settings{Values: c.Values, Server: cmp.Or(c.Server, c.Spec.Server), Agent: agent, Client: client}),
-		Secrets:  secrets,
-		NotInDNS: c.Spec.NotInDNS,
+		Carry: func() updater.Carrier { return to.carrier() },
 	}
 	identity := map[string]string{"provider": c.Spec.Name, "server": c.Server}
 	whole := map[string]string{
@@ -201,11 +214,11 @@ func (c serviceConfig) account(agent updater.Agent, more ...string) updater.Acco
 	return a
 }
 
-func (c serviceConfig) limits() updater.Limits {
-	if c.Spec.LimitsOf == nil {
-		return c.Spec.Limits
+func (o outlet) limits() updater.Limits {
+	if o.Spec.LimitsOf == nil {
+		return o.Spec.Limits
 	}
-	return c.Spec.LimitsOf(c.Values)
+	return o.Spec.LimitsOf(o.Values)
 }
 
 func unlessDefault(v, byDefault bool) string {
@@ -229,10 +242,10 @@ func digest(settings map[string]string) string {
 
 // secrets are the service's secrets in every form in which a server or a
 // message may repeat them, the longest first.
-func (c serviceConfig) secrets(more ...string) []string {
-	for _, f := range c.Spec.Fields {
+func (o outlet) secrets(more ...string) []string {
+	for _, f := range o.Spec.Fields {
 		if f.Secret {
-			more = append(more, c.Values[f.Name])
+			more = append(more, o.Values[f.Name])
 		}
 	}
 	var list []string
@@ -243,9 +256,9 @@ func (c serviceConfig) secrets(more ...string) []string {
 		asJSON, _ := json.Marshal(v) // a string always can be
 		list = append(list, v, url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v),
 			strings.Trim(strconv.Quote(v), `"`), strings.Trim(string(asJSON), `"`))
-		for _, user := range c.Spec.Fields {
+		for _, user := range o.Spec.Fields {
 			if user.Identity {
-				list = append(list, base64.StdEncoding.EncodeToString([]byte(c.Values[user.Name]+":"+v)))
+				list = append(list, base64.StdEncoding.EncodeToString([]byte(o.Values[user.Name]+":"+v)))
 			}
 		}
 	}
@@ -253,10 +266,10 @@ func (c serviceConfig) secrets(more ...string) []string {
 	return slices.Compact(list)
 }
 
-func (c *config) accounts(agent updater.Agent) []updater.Account {
+func (c *config) accounts() []updater.Account {
 	list := []updater.Account{}
 	for _, s := range c.Services {
-		list = append(list, s.account(agent))
+		list = append(list, s.account())
 	}
 	return list
 }

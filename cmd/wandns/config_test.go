@@ -89,11 +89,11 @@ func TestAGoodConfigurationIsUnderstood(t *testing.T) {
 	s := cfg.Services[0]
 	want := serviceConfig{
 		Name: "home", Enabled: true, Hosts: []string{"home.example.com", "group1"}, Families: [2]bool{true, true},
-		Values:   map[string]string{"username": "user@example.com", "password": "canary"},
+		outlet:   outlet{Values: map[string]string{"username": "user@example.com", "password": "canary"}},
 		switched: true,
 	}
 	name := s.Spec.Name
-	if s.Spec = (updater.Spec{}); name != "noip" || !reflect.DeepEqual(s, want) {
+	if s.Spec = nil; name != "noip" || !reflect.DeepEqual(s, want) {
 		t.Errorf("service of %s = %+v, want %+v", name, s, want)
 	}
 }
@@ -430,7 +430,7 @@ interface = "wan_6"
 			}
 			for _, cfg := range []*config{first, second} {
 				for i := range cfg.Services {
-					cfg.Services[i].Spec, cfg.Services[i].switched = updater.Spec{}, true
+					cfg.Services[i].Spec, cfg.Services[i].switched = nil, true
 					cfg.Services[i].Values["password"] = "***"
 				}
 			}
@@ -450,7 +450,7 @@ func of(t *testing.T, keys map[string]string) updater.Account {
 		fmt.Fprintf(&b, "%s = %s\n", name, keys[name])
 	}
 	cfg := mustLoad(t, b.String())
-	return cfg.accounts(updater.Agent{})[0]
+	return cfg.accounts()[0]
 }
 
 func TestChangesOfTheConfigurationAreNoticed(t *testing.T) {
@@ -655,18 +655,18 @@ func TestDigestsHoldNoSecret(t *testing.T) {
 }
 
 func TestSecretsAreKnownInEveryFormThatIsSent(t *testing.T) {
-	a := of(t, map[string]string{"name": `"a"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user@example.com"`, "password": `"pä ss&=/?+"`})
+	secrets := of(t, map[string]string{"name": `"a"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user@example.com"`, "password": `"pä ss&=/?+"`}).Carry().Secrets
 	for _, want := range []string{
 		"pä ss&=/?+",
 		"p%C3%A4+ss%26%3D%2F%3F%2B",
 		base64.StdEncoding.EncodeToString([]byte("user@example.com:pä ss&=/?+")),
 	} {
-		if !slices.Contains(a.Secrets, want) {
-			t.Errorf("%q is not among the secrets %q", want, a.Secrets)
+		if !slices.Contains(secrets, want) {
+			t.Errorf("%q is not among the secrets %q", want, secrets)
 		}
 	}
-	if slices.Contains(a.Secrets, "") || slices.Contains(a.Secrets, "user@example.com") {
-		t.Errorf("secrets = %q", a.Secrets)
+	if slices.Contains(secrets, "") || slices.Contains(secrets, "user@example.com") {
+		t.Errorf("secrets = %q", secrets)
 	}
 }
 
@@ -745,7 +745,7 @@ func TestWhatDoesNotGoWithASource(t *testing.T) {
 	}
 	v := &validator{}
 	v.sourced(section{keys: []option{{name: "source", values: []string{"provider"}}}},
-		serviceConfig{Source: updater.ProviderSource, Spec: updater.Spec{Name: "x", Title: "X"}})
+		serviceConfig{Source: updater.ProviderSource, outlet: outlet{Spec: &updater.Spec{Name: "x", Title: "X"}}})
 	if len(v.mistakes) != 1 || !strings.Contains(v.mistakes[0].text, "X does not take the address of a connection") {
 		t.Errorf("a provider that does not take an address: %v", v.mistakes)
 	}

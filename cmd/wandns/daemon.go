@@ -44,6 +44,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	if !once {
 		signal.Notify(hup, syscall.SIGHUP)
 	}
+	thrift()
 	log := newLog(c.stdout, c.stderr, cfg.LogLevel)
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
@@ -73,9 +74,9 @@ func (c *cli) daemon(cfg *config, once bool) int {
 			log.Warn("state_dir and run_dir change with the next start only")
 		}
 		log.limit(cfg.LogLevel)
-		thrift(len(cfg.Services))
 		services.Store(cfg.names())
-		if old := metrics.Swap(&cfg.MetricsFile); old != nil && *old != cfg.MetricsFile {
+		file := cfg.MetricsFile // alone: a pointer into it would keep all of cfg
+		if old := metrics.Swap(&file); old != nil && *old != file {
 			_ = os.Remove(*old) // or it would tell of the past for ever
 		}
 		netifd.Want(cfg.usesNetworks())
@@ -128,7 +129,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	if !once {
 		log.Info("wandns "+version+" started", "config", c.config)
 	}
-	status := runner.Run(ctx, cfg.accounts(agent()))
+	status := runner.Run(ctx, cfg.accounts())
 	if once {
 		return verdict(status)
 	}
@@ -161,7 +162,7 @@ func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, commands chan<- 
 			command = updater.Command{Event: updater.Tick{}, Problem: "the configuration in force is not the one in " + c.config + ", which cannot be used; run: wandns check --config " + c.config}
 		} else {
 			adopt(cfg)
-			command.With = cfg.accounts(agent())
+			command.With = cfg.accounts()
 			log.Info("configuration reloaded")
 		}
 		select {
@@ -203,10 +204,10 @@ func verdict(st updater.Status) int {
 // thrift makes the collector run when there is something to collect, not every
 // two minutes, unless the environment says otherwise. A request leaves about a
 // megabyte, which Runner.Rest gives back; the limit is for what no one foresaw.
-func thrift(services int) {
+func thrift() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(-1)
-		debug.SetMemoryLimit(8<<20 + 4<<20*bits.UintSize/32 + int64(services)<<14) // 12 MiB, or 16, and more for a thousand
+		debug.SetMemoryLimit(8<<20 + 4<<20*bits.UintSize/32) // 12 MiB, or 16
 	}
 }
 

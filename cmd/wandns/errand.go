@@ -24,7 +24,7 @@ type errand struct {
 	verb     accountVerb
 	action   action
 	service  serviceConfig
-	account  updater.Account
+	carrier  updater.Carrier
 	provider updater.Provider
 
 	request            updater.Request // of presence online
@@ -51,7 +51,7 @@ func (e *errand) unconfigured(name string) bool {
 	if cfg, err := loadConfig(e.config); err == nil && e.find(cfg, name) {
 		return true
 	}
-	e.service = serviceConfig{Name: name, Spec: spec}
+	e.service = serviceConfig{Name: name, outlet: outlet{Spec: spec}}
 	return true
 }
 
@@ -70,8 +70,8 @@ func (e *errand) run() int {
 	if code := e.ask(); code != exitDone {
 		return code
 	}
-	e.account = e.service.account(agent(), e.password)
-	e.provider = e.account.Provider
+	e.carrier = e.service.carrier(e.password)
+	e.provider = e.carrier.Provider
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -161,13 +161,13 @@ func (e *errand) way() (updater.Way, error) {
 func (e *errand) failed(err error) int {
 	var f *updater.Fault
 	if !errors.As(err, &f) {
-		return e.fail(exitFailed, "%s", oneLine(e.account.Redact(err.Error())))
+		return e.fail(exitFailed, "%s", oneLine(e.carrier.Redact(err.Error())))
 	}
 	what := f.Error()
 	if wait := f.RetryAfter.Round(time.Second).String(); f.RetryAfter > 0 && !strings.Contains(what, wait) {
 		what += "; try again in " + wait
 	}
-	return e.fail(verdictOf(f.Kind), "%s", oneLine(e.account.Redact(what)))
+	return e.fail(verdictOf(f.Kind), "%s", oneLine(e.carrier.Redact(what)))
 }
 
 // verdictOf is the exit code of a fault: 4 is a provider that said no.

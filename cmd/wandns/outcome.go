@@ -37,7 +37,7 @@ func (e *errand) show(o outcome) error {
 		for _, row := range o.rows {
 			for _, v := range row {
 				if k, ok := v.(hidden); ok && k != "" {
-					e.account.Secrets = append(e.account.Secrets, string(k))
+					e.carrier.Secrets = append(e.carrier.Secrets, string(k))
 				}
 			}
 		}
@@ -121,7 +121,7 @@ func (e *errand) cell(v any) any {
 	return e.clean(fmt.Sprint(v))
 }
 
-func (e *errand) clean(s string) string { return updater.Excerpt(e.account.Redact(s)) }
+func (e *errand) clean(s string) string { return updater.Excerpt(e.carrier.Redact(s)) }
 
 // people writes a cell for people.
 func people(v any) string {

@@ -34,7 +34,9 @@ func (r *router) advertise(prefixes ...advertised) {
 func (r *router) radvd(u *uplink, prefixes ...advertised) *program {
 	r.t.Helper()
 	r.advertise(prefixes...)
-	return u.start("radvd", "-n", "-C", r.path("radvd.conf"), "-p", r.path("radvd.pid"), "-m", "stderr", "-d", "1")
+	p := u.start("radvd", "-n", "-C", r.path("radvd.conf"), "-p", r.path("radvd.pid"), "-m", "stderr", "-d", "1")
+	p.says("polling for", 1) // a signal before that would end it
+	return p
 }
 
 // A provider that renumbers by router advertisement, as radvd sends it. The

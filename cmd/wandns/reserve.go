@@ -52,7 +52,7 @@ func (e *errand) tell(ctx context.Context, hosts []string, err error) error {
 		return nil
 	}
 	clean := *fault
-	clean.Detail, clean.Next = e.account.Redact(fault.Detail), e.account.Redact(fault.Next)
+	clean.Detail, clean.Next = e.carrier.Redact(fault.Detail), e.carrier.Redact(fault.Next)
 	_, err = e.permit(ctx, reservation{e.service.Name, hosts, min(len(hosts), 1), &clean})
 	return err
 }
@@ -91,7 +91,7 @@ func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
 		return updater.Permit{}, err
 	}
 	var services []updater.Service
-	for _, a := range e.cfg.accounts(agent()) {
+	for _, a := range e.cfg.accounts() {
 		services = append(services, a.Service)
 	}
 	now := time.Now()

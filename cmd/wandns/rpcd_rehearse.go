@@ -32,8 +32,8 @@ func (r *rpcd) rehearse(a rpcArgs) any {
 	if err != nil {
 		cfg = &config{StateDir: defaultStateDir, RunDir: defaultRunDir}
 	}
-	e := &errand{cli: r.cli, wish: &wish{json: true}, cfg: cfg, service: service, account: service.account(agent())}
-	e.provider = e.account.Provider
+	e := &errand{cli: r.cli, wish: &wish{json: true}, cfg: cfg, service: service, carrier: service.carrier()}
+	e.provider = e.carrier.Provider
 	if err := findAddress(e); err != nil {
 		out.Mistakes = append(out.Mistakes, rpcMistake{Service: service.Name, Text: err.Error()})
 	} else {
@@ -73,7 +73,7 @@ func (e *errand) shown(req *http.Request) []string {
 		list = append(list, body.String())
 	}
 	for i := range list {
-		list[i] = oneLine(e.account.Redact(list[i]))
+		list[i] = oneLine(e.carrier.Redact(list[i]))
 	}
 	return list
 }

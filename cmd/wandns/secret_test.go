@@ -70,7 +70,7 @@ func (r *router) own() {
 }
 
 // secretsOf are a configuration's secrets in the forms that are sent.
-func secretsOf(spec updater.Spec, fields map[string]string) (secrets []string) {
+func secretsOf(spec *updater.Spec, fields map[string]string) (secrets []string) {
 	for _, f := range spec.Fields {
 		if v := fields[f.Name]; f.Secret && v != "" {
 			secrets = append(secrets, v, url.QueryEscape(v))

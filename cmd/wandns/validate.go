@@ -139,7 +139,7 @@ var serviceKeys = []serviceKey{
 }
 
 func (v *validator) service(s section, n int) serviceConfig {
-	c := serviceConfig{Name: s.name, Enabled: true, Families: [2]bool{true, true}, Values: map[string]string{}}
+	c := serviceConfig{Name: s.name, Enabled: true, Families: [2]bool{true, true}, outlet: outlet{Spec: new(updater.Spec), Values: map[string]string{}}}
 	for _, o := range s.keys {
 		if o.name == "name" && len(o.values) == 1 && !v.config.UCI {
 			c.Name = o.values[0]

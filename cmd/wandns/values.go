@@ -67,7 +67,7 @@ func (v *validator) path() string {
 	return p
 }
 
-func (v *validator) provider() updater.Spec {
+func (v *validator) provider() *updater.Spec {
 	name := v.text()
 	spec, ok := providers.Find(name)
 	if !ok && name != "" {

@@ -110,7 +110,7 @@ func (a action) offer() string {
 }
 
 // able is a provider that only shows what it is able to do.
-func able(s updater.Spec) updater.Provider { return s.New(updater.Settings{}) }
+func able(s *updater.Spec) updater.Provider { return s.New(updater.Settings{}) }
 
 // abilities are the actions that a provider offers, as "verb action".
 func abilities(p updater.Provider) []string {

@@ -182,7 +182,7 @@ func (a *allround) order(t *testing.T, stdin string, args ...string) (code int, 
 	out.Close()
 	var o, e bytes.Buffer
 	dir := cmp.Or(a.dir, t.TempDir())
-	spec := updater.Spec{
+	spec := &updater.Spec{
 		Name: "allround", Title: "Allround",
 		Fields: []updater.Field{{Name: "password", Secret: true}},
 		New: func(s updater.Settings) updater.Provider {
@@ -191,8 +191,8 @@ func (a *allround) order(t *testing.T, stdin string, args ...string) (code int, 
 		},
 	}
 	cfg := &config{StateDir: dir, RunDir: dir, Services: []serviceConfig{{
-		Name: "home", Enabled: true, Spec: spec, Families: [2]bool{true, true},
-		Hosts: []string{"home.example.com"}, Values: map[string]string{"password": "canary-configured"},
+		Name: "home", Enabled: true, Families: [2]bool{true, true}, Hosts: []string{"home.example.com"},
+		outlet: outlet{Spec: spec, Values: map[string]string{"password": "canary-configured"}},
 	}}}
 	i := slices.IndexFunc(accountVerbs(), func(v accountVerb) bool { return v.name == args[0] })
 	v := accountVerbs()[i]

@@ -185,7 +185,7 @@ var aliases = map[string]string{"no-ip": "noip", "no-ip.com": "noip"}
 
 // specOf finds a provider by its name, with or without what follows the last
 // dot.
-func specOf(name string) (updater.Spec, bool) {
+func specOf(name string) (*updater.Spec, bool) {
 	short := name
 	if i := strings.LastIndexByte(name, '.'); i > 0 {
 		short = name[:i]
@@ -195,7 +195,7 @@ func specOf(name string) (updater.Spec, bool) {
 			return spec, true
 		}
 	}
-	return updater.Spec{}, false
+	return nil, false
 }
 
 // account sets the provider and the keys of the account: those that are
@@ -219,7 +219,7 @@ func (s *importedService) account(l login) {
 
 // onlySecret is the key of the only secret of a provider that asks for no
 // user.
-func onlySecret(spec updater.Spec) string {
+func onlySecret(spec *updater.Spec) string {
 	secret := ""
 	for _, f := range spec.Fields {
 		if f.Name == "username" || f.Secret && secret != "" {

@@ -56,7 +56,7 @@ func limitsOf(l updater.Limits) limitsJSON {
 	return limitsJSON{l.Floor.Seconds(), l.PerHour, l.PerDay, l.HostsPerRequest, l.OneFamily}
 }
 
-func describe(s updater.Spec) providerJSON {
+func describe(s *updater.Spec) providerJSON {
 	p := providerJSON{
 		Name: s.Name, Title: s.Title, URL: s.URL, IPv4Only: s.IPv4Only, Fields: []fieldJSON{}, Actions: []actionJSON{},
 		Abilities: append([]string{"update"}, abilities(able(s))...),
@@ -91,7 +91,7 @@ func setupProviders(flags *flag.FlagSet) func(*cli, []string) int {
 			case !ok:
 				return c.fail(exitUsage, "there is no provider %q; wandns providers lists them", args[0])
 			}
-			specs = []updater.Spec{spec}
+			specs = []*updater.Spec{spec}
 		}
 		list := []providerJSON{}
 		for _, s := range specs {

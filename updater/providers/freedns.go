@@ -18,9 +18,9 @@ import (
 
 const freeDNSZone = ".freedns.io"
 
-func freeDNS() updater.Spec {
+func freeDNS() *updater.Spec {
 	limits := updater.Limits{PerHour: 60, PerDay: 2, HostsPerRequest: 1, OneFamily: true}
-	return updater.Spec{
+	return &updater.Spec{
 		Name:   "freedns.io",
 		Title:  "freedns.io",
 		URL:    "https://freedns.io",

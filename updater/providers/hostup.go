@@ -26,8 +26,8 @@ const (
 	hostUpUpdate = hostUpServer + "/api/dyndns/update?hostname={host}&token={token}&ip={ip}"
 )
 
-func hostup() updater.Spec {
-	return updater.Spec{
+func hostup() *updater.Spec {
+	return &updater.Spec{
 		Name:   "hostup",
 		Title:  "HostUp",
 		URL:    "https://hostup.se",

@@ -19,8 +19,8 @@ import (
 // gives all of them the address that the server sees. Links in answers are not
 // followed: every path is made here.
 
-func hostway() updater.Spec {
-	return updater.Spec{
+func hostway() *updater.Spec {
+	return &updater.Spec{
 		Name:   "hostway",
 		Title:  "Hostway",
 		URL:    "https://www.hostway.com",

@@ -27,7 +27,7 @@ type turn struct {
 
 // stage serves these turns and fails the test for any other request, in
 // number, order or form. It returns a provider that asks there.
-func stage(t *testing.T, spec updater.Spec, values, headers map[string]string, turns ...turn) updater.Provider {
+func stage(t *testing.T, spec *updater.Spec, values, headers map[string]string, turns ...turn) updater.Provider {
 	t.Helper()
 	n := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -22,8 +22,8 @@ const (
 	noIPHosts  = 20 // in a request
 )
 
-func noip() updater.Spec {
-	return updater.Spec{
+func noip() *updater.Spec {
+	return &updater.Spec{
 		Name:   "noip",
 		Title:  "No-IP",
 		URL:    "https://www.noip.com",

@@ -18,8 +18,8 @@ import (
 // Sonic.net's API, as documented at public-api.sonic.net/dyndns: JSON in
 // bodies, judged by the HTTP status and by the result in the answer.
 
-func sonic() updater.Spec {
-	return updater.Spec{
+func sonic() *updater.Spec {
+	return &updater.Spec{
 		Name:   "sonic",
 		Title:  "Sonic.net",
 		URL:    "https://www.sonic.com",
