@@ -33,7 +33,7 @@ func command(t *testing.T, dir, name string, args ...string) []byte {
 func TestBuildsAreReproducible(t *testing.T) {
 	var sums [2][sha256.Size]byte
 	for i, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), "another", "place")} {
-		for _, part := range []string{"cmd", "updater", "wan", "persist", "openwrt", "go.mod", "go.sum", "Makefile"} {
+		for _, part := range []string{"cmd", "updater", "wan", "persist", "openwrt", "packaging", "go.mod", "go.sum", "Makefile"} {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -152,17 +153,39 @@ func (c *Client) connect(ctx context.Context, u *url.URL, host string) (net.Conn
 	if u.Scheme != "https" {
 		return c.dial(ctx, "tcp", net.JoinHostPort(host, cmp.Or(u.Port(), "80")))
 	}
-	roots, err := authorities(c.caFile)
+	address := net.JoinHostPort(host, cmp.Or(u.Port(), "443"))
+	now := bundles(c.caFile)
+	if roots := proven(now); roots != nil {
+		conn, err := c.secure(ctx, address, host, roots)
+		if _, stranger := errors.AsType[*tls.CertificateVerificationError](err); !stranger {
+			return conn, err
+		}
+	}
+	roots, err := authorities(c.caFile, now)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := c.dial(ctx, "tcp", net.JoinHostPort(host, cmp.Or(u.Port(), "443")))
+	conn, err := c.secure(ctx, address, host, roots)
+	if err == nil {
+		prove(now, conn.ConnectionState().VerifiedChains)
+	}
+	return conn, err
+}
+
+// sessions are resumed where the server offers it. crypto/tls looks at the
+// certificates again each time, and whether their authority is still trusted.
+//
+//nolint:gochecknoglobals // for the next client of the same server
+var sessions = tls.NewLRUClientSessionCache(mostProven)
+
+func (c *Client) secure(ctx context.Context, address, host string, roots *x509.CertPool) (*tls.Conn, error) {
+	conn, err := c.dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	secure := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12})
+	secure := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12, ClientSessionCache: sessions})
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, err

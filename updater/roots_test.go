@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,5 +94,64 @@ func TestWhoIsTrusted(t *testing.T) {
 				t.Errorf("it does not say what to do: %v", fault)
 			}
 		})
+	}
+}
+
+// Most requests go to where the last one went: they need neither all
+// authorities nor a whole handshake.
+func TestServerThatIsKnown(t *testing.T) {
+	var resumed []bool
+	serve := func() *httptest.Server {
+		return secured(t, time.Now().Add(time.Hour), func(_ http.ResponseWriter, r *http.Request) { resumed = append(resumed, r.TLS.DidResume) })
+	}
+	a, b := serve(), serve()
+	read := func(name string) []byte {
+		pem, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem
+	}
+	all, bundle := read("/etc/ssl/certs/ca-certificates.crt"), filepath.Join(t.TempDir(), "bundle")
+	trust := func(servers ...*httptest.Server) {
+		text := all
+		for _, s := range servers {
+			text = append(text, read(authority(t, s))...)
+		}
+		if err := os.WriteFile(bundle+".new", text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(bundle+".new", bundle); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trust(a, b)
+	t.Setenv("SSL_CERT_FILE", bundle)
+	t.Setenv("SSL_CERT_DIR", "")
+	took := func(s *httptest.Server, want string) uint64 {
+		t.Helper()
+		runtime.GC() // nobody uses the authorities any more
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, fault := get(t, updater.ClientConfig{}, s.URL)
+		runtime.ReadMemStats(&after)
+		if (fault == nil) != (want == "") || fault != nil && !strings.Contains(fault.Error(), want) {
+			t.Fatalf("fault = %v, want %q", fault, want)
+		}
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	first := took(a, "")
+	if again := took(a, ""); again > first/2 {
+		t.Errorf("the second request took %d KiB, the first %d", again>>10, first>>10)
+	}
+	took(b, "") // of an authority that was not needed before
+	if want := []bool{false, true, false}; !slices.Equal(resumed, want) {
+		t.Errorf("resumed = %v, want %v", resumed, want)
+	}
+	trust(b)
+	took(a, "could not prove who it is")
+	took(b, "")
+	if len(resumed) != 4 {
+		t.Errorf("%d requests, want 4", len(resumed))
 	}
 }

@@ -227,7 +227,7 @@ func (g *rig) start(w work) (pid int, end func()) {
 	g.check(err)
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+g.ca)
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+g.ca, "SSL_CERT_DIR=") // one file, as on a router
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	g.check(cmd.Start())
 	return cmd.Process.Pid, func() {
