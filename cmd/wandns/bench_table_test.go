@@ -126,7 +126,11 @@ func (g *rig) changes() {
 	n, err := strconv.Atoi(cmp.Or(os.Getenv("BENCH_CHANGES"), "100"))
 	g.check(err)
 	limit := g.duration("BENCH_LIMIT", "5m")
+	late := lateness()
 	all := g.samples(n, limit, false)
+	slept := late()
+	own := func(s sample) time.Duration { return s.cold }
+	g.put("this machine wakes a sleeper late: median, p99", g.peers[0], 0, "%.1f ms, %.1f ms", ms(rank(slept, 50, own)), ms(rank(slept, 99, own)))
 	for _, p := range g.peers {
 		s := all[p]
 		reaction := func(s sample) time.Duration { return s.reaction }
@@ -150,6 +154,27 @@ func (g *rig) changes() {
 			g.put("new address to request, TLS", p, ms(reaction), "%.1f ms", ms(reaction))
 		}
 	}
+}
+
+// lateness measures how late the machine itself is, until it is asked.
+func lateness() (asked func() []sample) {
+	const nap = 5 * time.Millisecond
+	stop, all := make(chan struct{}), make(chan []sample)
+	go func() {
+		var list []sample
+		for {
+			began := time.Now()
+			time.Sleep(nap)
+			list = append(list, sample{cold: time.Since(began) - nap})
+			select {
+			case <-stop:
+				all <- list
+				return
+			default:
+			}
+		}
+	}()
+	return func() []sample { close(stop); return <-all }
 }
 
 // memory measures what a program occupies once it has published.
