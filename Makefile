@@ -106,11 +106,12 @@ bench: bench-peers bench-herd ## wandns beside inadyn, ddclient and, if DDNS_GO 
 	@cat dist/bench-peers.md dist/bench-herd.md >dist/bench.md && cat dist/bench.md
 
 # BENCH_CHANGES, BENCH_LIMIT and BENCH_IDLE make it shorter: see bench_test.go.
+# What the programs store lies in memory, or it would be the disk's time.
 bench-peers: TOOLS += inadyn=inadyn ddclient=ddclient
 bench-peers: build deps
 	@mkdir -p dist
 	dpkg -s libio-socket-ssl-perl >/dev/null 2>&1 || apt-get install -qy --no-install-recommends libio-socket-ssl-perl # for ddclient
-	WANDNS_CI=1 WANDNS_BENCH=$(CURDIR)/dist/bench-peers.md go test -count=1 -timeout 1h -tags '$(TAGS)' -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x ./cmd/wandns
+	TMPDIR=/dev/shm WANDNS_CI=1 WANDNS_BENCH=$(CURDIR)/dist/bench-peers.md go test -count=1 -timeout 1h -tags '$(TAGS)' -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x ./cmd/wandns
 
 # What a provider sees.
 bench-herd:

@@ -119,7 +119,7 @@ const once = 10 * time.Second
 const saveAgain = time.Minute
 
 // moment is how long nothing happens before the Runner rests.
-const moment = time.Second
+const moment = 30 * time.Millisecond
 
 // grace is how long a request in flight may take once the daemon must stop.
 const grace = 4 * time.Second
