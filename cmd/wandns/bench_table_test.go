@@ -100,7 +100,11 @@ func (g *rig) table() string {
 			if !ok {
 				c.text = "-"
 			} else if i > 0 && own > 0 {
-				c.text += fmt.Sprintf(" (× %s)", strconv.FormatFloat(c.value/own, 'g', 2, 64))
+				digits := 1
+				if c.value >= 10*own {
+					digits = 0
+				}
+				c.text += fmt.Sprintf(" (× %s)", strconv.FormatFloat(c.value/own, 'f', digits, 64))
 			}
 			fmt.Fprintf(&b, " %s |", c.text)
 		}
