@@ -102,7 +102,7 @@ fuzz: ## every fuzz target for FUZZTIME=30s
 
 FUZZTIME ?= 30s
 
-bench: bench-peers bench-herd ## wandns beside inadyn, ddclient and, if DDNS_GO names it, ddns-go, and a million routers that come back: dist/bench.md; takes a quarter of an hour
+bench: bench-peers bench-herd ## wandns beside inadyn, ddclient and, if DDNS_GO names it, ddns-go, and a million routers that come back: dist/bench.md; takes 20 minutes
 	@cat dist/bench-peers.md dist/bench-herd.md >dist/bench.md && cat dist/bench.md
 
 # BENCH_CHANGES, BENCH_LIMIT and BENCH_IDLE make it shorter: see bench_test.go.
