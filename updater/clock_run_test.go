@@ -134,3 +134,32 @@ func TestClockThatIsRightWithoutBeingSet(t *testing.T) {
 		h.off()
 	})
 }
+
+// What becomes known of the clock just as a service goes away is of no more use
+// to it.
+func TestClockThatIsRightAtAReload(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, m := newHouse(t, "home.example.com", "other.example.com"), &machine{}
+		h.clock = m.read
+		h.sim.Next("911")
+		a, other := h.account("home.example.com"), h.account("other.example.com")
+		other.Name, other.Account = "other", "other"
+		m.boot(0)
+		m.synced = true
+		h.boot(a)
+		h.see("84.0.0.2")
+		h.off()
+		time.Sleep(time.Hour)
+		m.boot(0)
+		h.boot(a)
+		h.see("84.0.0.2")
+		h.expect(updater.Waiting, 1)
+		m.synced = true
+		h.commands <- updater.Command{With: []updater.Account{other}}
+		h.expect(updater.OK, 2)
+		if last := h.sim.Ledger()[1]; last.Hosts[0] != "other.example.com" {
+			t.Errorf("the request was for %s", last.Hosts)
+		}
+		h.off()
+	})
+}

@@ -18,9 +18,9 @@ import (
 // well, to have them all twice.
 const bundle = "/etc/ssl/certs/ca-certificates.crt"
 
-// trust holds the authorities in use, by bundles or ca_file. They take a megabyte to read
-// and may not be needed again for months: requests at the same time share
-// them, and when the last is over the collector takes them.
+// trust holds the authorities in use, by bundles or ca_file. They take a
+// megabyte to read and may not be needed again for months: requests at the same
+// time share them, and when the last is over the collector takes them.
 //
 //nolint:gochecknoglobals // for all clients, as crypto/x509 has its own for ever
 var trust = struct {

@@ -150,7 +150,11 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	step := func(events ...Event) {
 		now := time.Now()
 		if news, ok := r.Clock.News(false); ok {
-			events = slices.Insert(events, 0, Event(news))
+			at := 0
+			if _, reload := events[0].(Configure); reload {
+				at = 1 // for the services that r.carry has
+			}
+			events = slices.Insert(events, at, Event(news))
 		}
 		r.step(jobs, now, events...)
 		if r.wake.IsZero() {
