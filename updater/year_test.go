@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"wandns/updater"
@@ -145,6 +146,7 @@ func (y *year) set(wrong time.Duration, synced bool) {
 	y.mu.Unlock()
 	y.sets++
 	y.steps <- struct{}{}
+	synctest.Wait() // what the step makes due is sent before the address changes again
 }
 
 // reboot ends the daemon in order or not, for a while. The router has no
