@@ -16,7 +16,8 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT) -
 GCFLAGS := all=-l $(patsubst %,%=,crypto/internal/fips140/... crypto/internal/fips140deps/... \
 	crypto/internal/constanttime math/bits internal/byteorder) \
 	$(patsubst %,crypto/internal/fips140/.../%=-l,check drbg ecdh ecdsa edwards25519 hkdf rsa tls12 tls13)
-# In place of a package of Go's that would only take room.
+# In place of a package of Go's that would only take room, and of a source of
+# its runtime that is made for heaps of gigabytes.
 OVERLAY := dist/overlay.json
 # Go 1.26's own crypto reserves 32 MiB for a source of randomness that is not
 # used, which boards with as little memory refuse to start. The certified copy
@@ -167,11 +168,18 @@ cross: $(ARCHES) ## dist/bin/ARCH/wandns for every processor
 $(ARCHES): $(OVERLAY)
 	GOOS=linux GOARCH=$(if $(filter arm5 arm6 arm7,$@),arm,$@) $(BUILD) -o dist/bin/$@/wandns ./cmd/wandns
 
-.PHONY: $(OVERLAY) # Go may have moved
-$(OVERLAY):
+.PHONY: $(OVERLAY) dist/mspanset # Go may have moved
+$(OVERLAY): dist/mspanset
+	@go list -f '{"Replace": { "$(GOROOT)/src/runtime/mspanset.go": "$(CURDIR)/dist/mspanset", {{$$d := .Dir}}"{{$$d}}/wandns.go": "$(CURDIR)/packaging/idna/idna.go"{{range .GoFiles}}, "{{$$d}}/{{.}}": ""{{end}} } }' \
+		vendor/golang.org/x/net/idna >$@.$$$$ && mv $@.$$$$ $@
+
+# Go's collector keeps over a hundred sets of spans. At first each has room for
+# 512 spans and 256 more such blocks, which is half a daemon's memory.
+$(OVERLAY) dist/mspanset: GOROOT = $(shell go env GOROOT)
+dist/mspanset:
 	@mkdir -p $(@D)
-	@go list -f '{"Replace": { {{$$d := .Dir}}"{{$$d}}/wandns.go": "$(CURDIR)/packaging/idna/idna.go"{{range .GoFiles}}, "{{$$d}}/{{.}}": ""{{end}} } }' \
-		vendor/golang.org/x/net/idna >$@
+	@sed 's/spanSetBlockEntries = 512 /spanSetBlockEntries = 32 /; s/spanSetInitSpineCap = 256 /spanSetInitSpineCap = 8 /' $(GOROOT)/src/runtime/mspanset.go >$@.$$$$ && mv $@.$$$$ $@
+	@test "$$(diff $(GOROOT)/src/runtime/mspanset.go $@ | grep -c '^>')" = 2 || { echo "$@: Go's runtime is not the one that this was written for" >&2; exit 1; }
 
 # The feeds are signed with USIGN_KEY and APK_KEY, or with keys that are made
 # once and stay in dist/keys.
