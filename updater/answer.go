@@ -137,7 +137,7 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 				worst = graver(worst, s.useless(name, got, why))
 			default:
 				h = confirm(h, f, got, req.From, stamp(now))
-				s.tell(name, f, now)
+				s.tell(part{name, f}, now)
 			}
 		}
 		switch fault := doubt(h, r.Fault); {
@@ -171,14 +171,29 @@ func doubt(h persist.Host, f *Fault) *Fault {
 	return &certain
 }
 
-// tell notes when an address was confirmed, by a clock that nobody sets.
-func (s *service) tell(host string, f wan.Family, now time.Time) {
-	if s.told == nil {
-		s.told = map[string][2]time.Time{}
+// telling is when the provider last confirmed a record, by a clock that nobody
+// sets.
+type telling struct {
+	part
+	at time.Time
+}
+
+// tell notes that the provider confirmed a record.
+func (s *service) tell(r part, now time.Time) {
+	s.passed(r)
+	if i := slices.IndexFunc(s.told, func(t telling) bool { return t.part == r }); i >= 0 {
+		s.told[i].at = now
+	} else {
+		s.told = append(s.told, telling{r, now})
 	}
-	told := s.told[host]
-	told[f] = now
-	s.told[host] = told
+}
+
+// confirmed is when the provider last confirmed a record.
+func (s *service) confirmed(r part) time.Time {
+	if i := slices.IndexFunc(s.told, func(t telling) bool { return t.part == r }); i >= 0 {
+		return s.told[i].at
+	}
+	return time.Time{}
 }
 
 // confirm notes what is published of one family.

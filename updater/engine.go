@@ -121,7 +121,7 @@ type service struct {
 	unsent bool      // the last request never reached the provider; its intent is open
 	flaps  int
 	hold   hold
-	told   map[string][2]time.Time // by host and wan.Family: when it was confirmed
+	told   []telling
 
 	check  *Check // in flight
 	passes map[part]pass

@@ -37,7 +37,7 @@ func (e *Engine) plan(now time.Time) Plan {
 		}
 		s.prior = e.ledger.last[s.Account]
 		e.ledger.sent(s, req.Hosts, 1, now)
-		e.ledger.last[s.Account] = now
+		e.ledger.touch(s, now)
 		if s.start(now, stamp(e.Stamp(now)), req) {
 			e.dirty[s.Name] = true
 		}
@@ -118,7 +118,8 @@ func (e *Engine) due(s *service) (Request, bool) {
 	if e.shut != "" || !s.Enabled || s.rec.Blocked != "" || s.flight != nil {
 		return Request{}, false
 	}
-	var needs []need
+	var most [4]need
+	needs := most[:0]
 	for _, name := range s.Hosts {
 		if n := s.needs(name); n.v4.IsValid() || n.v6.IsValid() {
 			n.free = e.ledger.hostFree(s, name, 1)
@@ -146,7 +147,7 @@ func (s *service) needs(host string) need {
 	}
 	n.v4, n.v6 = s.lacks(h, wan.IPv4), s.lacks(h, wan.IPv6)
 	switch both := n.v4.IsValid() && n.v6.IsValid(); {
-	case both && s.Limits.OneFamily && s.told[host][wan.IPv4].After(s.told[host][wan.IPv6]):
+	case both && s.Limits.OneFamily && s.confirmed(part{host, wan.IPv4}).After(s.confirmed(part{host, wan.IPv6})):
 		n.v4 = netip.Addr{}
 	case both && (s.Limits.OneFamily || s.from[wan.IPv4] != ""): // a connection has one address
 		n.v6 = netip.Addr{}
@@ -206,9 +207,10 @@ func (e *Engine) allowance(s *service, hosts []string) time.Time {
 // a short time ago.
 func (s *service) replaces(req Request) bool {
 	for _, name := range req.Hosts {
-		told, calm := s.told[name], calm(s.flaps)
-		if req.V4.IsValid() && s.last.Sub(told[wan.IPv4]) < calm || req.V6.IsValid() && s.last.Sub(told[wan.IPv6]) < calm {
-			return true
+		for _, f := range wan.Families() {
+			if req.Addr(f).IsValid() && s.last.Sub(s.confirmed(part{name, f})) < calm(s.flaps) {
+				return true
+			}
 		}
 	}
 	return false

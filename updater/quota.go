@@ -13,7 +13,7 @@ import (
 type ledger struct {
 	requests map[[2]string]window // by provider and service: of the last hour
 	changes  map[[2]string]window // by account and host: of the last day
-	last     map[string]time.Time // by account: the last request
+	last     map[string]time.Time // by account: the last request, where there is a floor
 }
 
 // The spans in which providers count.
@@ -105,7 +105,7 @@ func (l *ledger) change(s *service, host string, now time.Time) {
 
 // answered replaces the change that sent counted by what became of it.
 func (l *ledger) answered(s *service, host string, counts bool, now time.Time) {
-	l.last[s.Account] = now
+	l.touch(s, now)
 	l.forget(s, host)
 	if counts {
 		l.change(s, host, now)
@@ -118,7 +118,14 @@ func (l *ledger) unsent(s *service) {
 	if w := l.requests[key]; len(w) > 0 {
 		l.requests[key] = slices.Clone(w[:len(w)-1])
 	}
-	l.last[s.Account] = s.prior
+	l.touch(s, s.prior)
+}
+
+// touch notes when the last request of an account left or was answered.
+func (l *ledger) touch(s *service, at time.Time) {
+	if s.Limits.Floor > 0 {
+		l.last[s.Account] = at
+	}
 }
 
 func (l *ledger) forget(s *service, host string) {

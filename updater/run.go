@@ -2,7 +2,6 @@ package updater
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -103,13 +102,12 @@ type Runner struct {
 	wake    time.Time
 	permit  Permit // of the last step
 	seed    maphash.Seed
-	shown   uint64 // the sum of what was published last
-	before  map[string]ServiceStatus
-	warned  map[string][]string // the troubles logged since all was well, by service
-	trouble string              // with the journal
-	problem string              // with the configuration
-	faults  map[string]int      // since the start, by service
-	unsaid  string              // why the metrics could not be written
+	shown   uint64         // the sum of what was published last
+	logged  []logged       // by service
+	trouble string         // with the journal
+	problem string         // with the configuration
+	faults  map[string]int // since the start, by service
+	unsaid  string         // why the metrics could not be written
 }
 
 // once bounds the waits that a single pass sits out.
@@ -128,8 +126,7 @@ const grace = 4 * time.Second
 // finished, or given up after a few seconds; its outcome is recorded.
 func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	r.done, r.seed = make(chan outcome), maphash.MakeSeed()
-	r.cancel = map[string]context.CancelFunc{}
-	r.before, r.warned, r.faults = map[string]ServiceStatus{}, map[string][]string{}, map[string]int{}
+	r.cancel, r.faults = map[string]context.CancelFunc{}, map[string]int{}
 	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
@@ -240,6 +237,7 @@ func (r *Runner) outcomes(d outcome) (events []Event) {
 	for {
 		r.running--
 		r.cancel[d.of]()
+		delete(r.cancel, d.of)
 		r.explain(d)
 		r.count(d)
 		events = append(events, d.event)
@@ -391,66 +389,4 @@ func (r *Runner) status(now time.Time) Status {
 		}
 	}
 	return st
-}
-
-// report publishes the status if it changed and logs each transition once.
-func (r *Runner) report(now time.Time) {
-	st := r.status(now)
-	for _, s := range st.Services {
-		if r.seen {
-			r.transition(r.before[s.Name], s)
-			r.before[s.Name] = s
-		}
-	}
-	maps.DeleteFunc(r.before, func(name string, _ ServiceStatus) bool {
-		_, ok := r.carry[name]
-		return !ok
-	})
-	b, err := json.Marshal(st)
-	sum := maphash.Bytes(r.seed, b)
-	if err != nil || sum == r.shown {
-		return
-	}
-	r.shown = sum
-	if err := r.Publish(append(b, '\n')); err != nil {
-		r.Log.Warn("the status could not be written; make run_dir a writable directory", "error", err)
-	}
-	r.measure(st, true)
-}
-
-// transition logs what changed, once: a retry that fails as before is silent.
-func (r *Runner) transition(was, is ServiceStatus) {
-	if was.State == Sending || was.State == Verifying {
-		for _, rec := range is.Records {
-			if rec.Published == rec.Wanted && !slices.Contains(was.Records, rec) {
-				r.Log.Info("published", "service", is.Name, "hostname", rec.Hostname, "type", rec.Type, "address", rec.Published)
-			}
-		}
-	}
-	if was.State == is.State && was.Reason == is.Reason {
-		return
-	}
-	switch is.State {
-	case OK, Disabled:
-		delete(r.warned, is.Name)
-		if is.Reason != "" {
-			r.Log.Warn(is.Reason, "service", is.Name)
-		}
-	case Sending, Verifying:
-		say := r.Log.Info
-		if len(r.warned[is.Name]) > 0 {
-			say = r.Log.Debug
-		}
-		say(is.Reason, "service", is.Name)
-	case NeedsUser, Waiting, NoAddress, BadClock:
-		if slices.Contains(r.warned[is.Name], is.Reason) {
-			return
-		}
-		r.warned[is.Name] = append(r.warned[is.Name], is.Reason)
-		say := r.Log.Warn
-		if is.State == NeedsUser {
-			say = r.Log.Error
-		}
-		say(string(is.State)+": "+is.Reason, "service", is.Name, "next", is.Next)
-	}
 }

@@ -1,9 +1,12 @@
 package updater
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,9 +74,27 @@ type RecordStatus struct {
 	Since     string `json:"since"` // when Published was confirmed, RFC 3339
 }
 
+// json encodes the services one by one: what encoding/json once took for its
+// work it keeps.
+func (st Status) json() ([]byte, error) {
+	services := st.Services
+	st.Services = []ServiceStatus{}
+	b, err := json.Marshal(st)
+	if err != nil {
+		return nil, err
+	}
+	list := make([][]byte, len(services))
+	for i, s := range services {
+		if list[i], err = json.Marshal(s); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat(bytes.TrimSuffix(b, []byte("]}")), bytes.Join(list, []byte(",")), []byte("]}\n")), nil
+}
+
 // Status describes the moment. Version, PID and Problems are the caller's.
 func (e *Engine) Status(now time.Time) Status {
-	st := Status{Clock: "ok", WAN: e.wanStatus(), Ignored: e.state.Ignored, Services: []ServiceStatus{}}
+	st := Status{Clock: "ok", WAN: e.wanStatus(), Ignored: e.state.Ignored, Services: make([]ServiceStatus, 0, len(e.services))}
 	for _, s := range e.services {
 		one := e.serviceStatus(now, s)
 		if e.awaitsClock(now, s, one.State) {

@@ -115,6 +115,13 @@ func (s *service) let(r part, p pass) {
 	s.passes[r] = p
 }
 
+// passed forgets the pass of a record that is confirmed.
+func (s *service) passed(r part) {
+	if delete(s.passes, r); len(s.passes) == 0 {
+		s.passes = nil // even an empty map has room for eight
+	}
+}
+
 // unheard makes up for a check that found nothing out: the request did not
 // reach the provider either, so both are tried again.
 func (s *service) unheard(req Request) {
@@ -217,6 +224,7 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 				s.let(r, pass{found: addrs[0]})
 			default:
 				hosts[host] = confirm(hosts[host], f, wanted, "", stamp(now))
+				s.passed(r)
 				settled = true
 			}
 		}
@@ -322,7 +330,6 @@ func (r *Runner) explain(o outcome) {
 	if !ok {
 		return
 	}
-	delete(r.cancel, o.of)
 	for _, found := range ev.Found {
 		if found.Why != "" {
 			r.Log.Debug("what is published could not be looked up", "hostname", found.Host, "why", found.Why)

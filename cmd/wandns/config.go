@@ -179,15 +179,31 @@ func (o outlet) carrier(more ...string) updater.Carrier {
 	}
 }
 
+// carry returns what makes carriers: it lasts, so it holds no map.
+func (o outlet) carry() func() updater.Carrier {
+	values := make([]string, len(o.Spec.Fields))
+	for i, f := range o.Spec.Fields {
+		values[i] = o.Values[f.Name]
+	}
+	o.Values = nil
+	return func() updater.Carrier {
+		full := o
+		full.Values = map[string]string{}
+		for i, f := range o.Spec.Fields {
+			full.Values[f.Name] = values[i]
+		}
+		return full.carrier()
+	}
+}
+
 // account is the service as the updater takes it.
 func (c serviceConfig) account() updater.Account {
-	to := c.outlet
 	a := updater.Account{
 		Service: updater.Service{
 			Name: c.Name, Provider: c.Spec.Name, Title: c.Spec.Title, Hosts: c.Hosts,
 			Families: c.Families, Policy: c.Policy, Source: c.Source, URLs: c.URLs, Trust: c.CAFile, Limits: c.limits(), Enabled: c.Enabled, FromSource: c.Spec.FromSource,
 		},
-		Carry: func() updater.Carrier { return to.carrier() },
+		Carry: c.carry(),
 	}
 	identity := map[string]string{"provider": c.Spec.Name, "server": c.Server}
 	whole := map[string]string{
