@@ -116,8 +116,8 @@ type service struct {
 	asks   [2]*look       // who is to say which address it is
 	flight *Request
 	last   time.Time // when the last request left
-	gaveUp bool      // on the last request, before its answer
 	prior  time.Time // when that of the account before it ended
+	gaveUp bool      // on the last request, before its answer
 	unsent bool      // the last request never reached the provider; its intent is open
 	flaps  int
 	hold   hold

@@ -89,8 +89,10 @@ type Runner struct {
 	// Clock says how far the wall clock can be relied on; nil for the
 	// kernel's, if nothing was stored before.
 	Clock *Timekeeper
-	// Rest, if set, is called when nothing has happened for a moment.
-	Rest func()
+	// Rest, if set, is called when nothing has happened for a moment, and a
+	// while after somebody else did something: Stirred.
+	Rest    func()
+	Stirred <-chan struct{}
 
 	carry   map[string]func() Carrier     // by service
 	cancel  map[string]context.CancelFunc // of the request in flight, by service or key of a look
@@ -116,8 +118,12 @@ const once = 10 * time.Second
 // saveAgain is how soon a failed save is repeated.
 const saveAgain = time.Minute
 
-// moment is how long nothing happens before the Runner rests.
-const moment = 30 * time.Millisecond
+// moment is how long nothing happens before the Runner rests, and lull how long
+// it lets others do things.
+const (
+	moment = 30 * time.Millisecond
+	lull   = time.Second
+)
 
 // grace is how long a request in flight may take once the daemon must stop.
 const grace = 4 * time.Second
@@ -140,6 +146,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	calm := time.NewTimer(0)
 	calm.Stop()
 	defer calm.Stop()
+	calming := false
 	r.began = time.Now()
 	if r.Clock == nil {
 		r.Clock = NewTimekeeper(persist.Moment{}, ReadClock(""))
@@ -161,6 +168,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		}
 		if r.Rest != nil && r.running == 0 {
 			calm.Reset(moment)
+			calming = true
 		}
 	}
 
@@ -192,7 +200,13 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			r.reply(c)
 		case <-timer.C:
 			step(Tick{})
+		case <-r.Stirred:
+			if r.Rest != nil && !calming {
+				calm.Reset(lull)
+				calming = true
+			}
 		case <-calm.C:
+			calming = false
 			if r.running == 0 {
 				r.Rest()
 			}

@@ -293,7 +293,7 @@ func TestKernelMalformedAdvertisementsChangeNothingAndAreCounted(t *testing.T) {
 	must(t, wantest.Veth("wan0", "isp0"), wantest.Sysctl("net/ipv6/conf/wan0/accept_ra", "0"),
 		wantest.AddAddr("wan0", "2a00:1::9/64", "nodad", "preferred_lft", "3600", "valid_lft", "7200"),
 		wantest.AddDefault("wan0", "::", 10))
-	w := &watch{t: t, states: Watch(t.Context(), complaints(t, 1), NewNetifd())}
+	w := &watch{t: t, states: Watch(t.Context(), complaints(t, 1), NewNetifd(), nil)}
 	linkLocalOf(t, w, "wan0") // it is listening now
 	good, err := wantest.Advertisement("2a00:1::/64", time.Hour, 2*time.Hour)
 	must(t, err, wantest.Send("isp0", 255, good))

@@ -44,7 +44,7 @@ func watching(t testing.TB) *watch {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	return &watch{t: t, states: Watch(ctx, quiet(t), NewNetifd()), cancel: cancel}
+	return &watch{t: t, states: Watch(ctx, quiet(t), NewNetifd(), nil), cancel: cancel}
 }
 
 // quiet fails the test when the watcher complains.
@@ -419,7 +419,7 @@ func TestKernelWatchLeavesNothingBehind(t *testing.T) {
 	// Cancelled before it began.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range Watch(ctx, quiet(t), NewNetifd()) {
+	for range Watch(ctx, quiet(t), NewNetifd(), nil) {
 	}
 	if g, f := settled(t, goroutines, files); g > goroutines || f > files {
 		t.Errorf("%d goroutines and %d files, before %d and %d", g, f, goroutines, files)

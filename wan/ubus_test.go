@@ -248,7 +248,7 @@ func TestKernelNetworkIsFollowed(t *testing.T) {
 	netifd := ubusd(t, r.speak)
 	netifd.Want(false)
 	<-netifd.changed
-	w := &watch{t: t, states: Watch(t.Context(), quiet(t), netifd)}
+	w := &watch{t: t, states: Watch(t.Context(), quiet(t), netifd, nil)}
 	w.until("the address", func(s State) bool { return has(s, "wan0", "84.0.0.2") })
 	if r.times() > 0 || w.last.Networks != nil {
 		t.Error("netifd was asked although nobody wants to know")
@@ -275,7 +275,7 @@ func TestNetifdIsAskedAgainWhenItReturns(t *testing.T) {
 	netifd := ubusd(t, r.speak)
 	here := netifd.sockets
 	netifd.sockets = []string{here[1] + ".late"}
-	w := &watch{t: t, states: Watch(t.Context(), quiet(t), netifd)}
+	w := &watch{t: t, states: Watch(t.Context(), quiet(t), netifd, nil)}
 	w.until("the trouble", func(s State) bool { return s.NoNetworks != "" })
 	must(t, os.Rename(here[1], netifd.sockets[0]))
 	w.until("the networks", func(s State) bool { return s.NoNetworks == "" && len(s.Networks) == 1 })

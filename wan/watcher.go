@@ -15,13 +15,14 @@ type Log interface {
 // Watch sends the State of the moment, and then each one that differs, until
 // ctx is done; then it closes the channel. A State that nobody has received
 // yet is replaced by a newer one. With a netifd that is wanted, it knows
-// networks.
+// networks. vain, if not nil, is called after each reading that brings nothing
+// new.
 //
 // The kernel refusing or closing the subscription is logged and retried; it
 // never ends the watch.
-func Watch(ctx context.Context, log Log, netifd *Netifd) <-chan State {
+func Watch(ctx context.Context, log Log, netifd *Netifd, vain func()) <-chan State {
 	states := make(chan State, 1)
-	w := &watcher{log: log, netifd: netifd, dirty: make(chan struct{}, 1)}
+	w := &watcher{log: log, netifd: netifd, vain: vain, dirty: make(chan struct{}, 1)}
 	w.routers = newHearing(log, func() { w.mark(false) })
 	w.mark(true)
 	go w.listen(ctx)
@@ -35,6 +36,7 @@ type watcher struct {
 	all     atomic.Bool   // also at the IPv6 table
 	routers *hearing
 	netifd  *Netifd
+	vain    func()
 }
 
 // retry spaces attempts to subscribe. Each is followed by a reading, so that
@@ -137,6 +139,8 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			states <- s
 			last, sent = s, true
 			w.mark(false) // the kernel announces an address's end before that of its routes
+		} else if w.vain != nil {
+			w.vain()
 		}
 		pause(ctx, rest*took)
 	}

@@ -104,17 +104,25 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	if clock.Steps, err = updater.ClockSteps(ctx); err != nil {
 		log.Warn("a clock that is set is noticed late", "error", err)
 	}
+	stirred := make(chan struct{}, 1)
+	stir := func() {
+		select {
+		case stirred <- struct{}{}:
+		default:
+		}
+	}
 	runner := &updater.Runner{
 		Engine:   updater.NewEngine(records, store.Clock(), rand.Uint64()),
 		Clock:    clock,
 		Journal:  store,
-		WAN:      wan.Watch(ctx, log, netifd),
+		WAN:      wan.Watch(ctx, log, netifd, stir),
 		Commands: commands,
 		Log:      log,
 		Version:  version,
 		PID:      os.Getpid(),
 		Once:     once,
 		Rest:     rest,
+		Stirred:  stirred,
 		Publish:  func(b []byte) error { return replaceFile(filepath.Join(runDir, statusName), b) },
 		Measure: func(text func() []byte) error {
 			if path := *metrics.Load(); path != "" {

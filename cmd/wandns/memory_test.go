@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"wandns/wan/wantest"
 )
@@ -82,4 +83,31 @@ func TestE2EMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Routers renew the lifetimes of addresses for ever, some every few seconds.
+func TestE2EMemoryOfRenewals(t *testing.T) {
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.built = built(t)
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	r.on()
+	r.requests(1)
+	r.settle()
+	_, before := r.memory()
+	const times, most = 1000, 400
+	for i := range times {
+		r.do(wantest.ReplaceAddr("wan0", "84.0.0.2/32", "valid_lft", fmt.Sprint(9000+i), "preferred_lft", "9000"))
+		time.Sleep(5 * time.Millisecond) // each is to be read for itself
+	}
+	r.settle()
+	_, own := r.memory()
+	t.Logf("%d KiB of its own, %d after %d renewals", before, own, times)
+	if own > before+most {
+		t.Errorf("%d KiB more than before, want %d at most", own-before, most)
+	}
+	r.only(1)
+	r.term()
 }

@@ -164,7 +164,7 @@ func tomlOption(key string, v any, line int) option {
 	for _, e := range elements {
 		switch e := e.(type) {
 		case string:
-			o.values = append(o.values, e)
+			o.values = append(o.values, strings.Clone(e)) // or it would keep the whole file
 		case bool:
 			o.values, o.bare = append(o.values, strconv.FormatBool(e)), true
 		case int64:

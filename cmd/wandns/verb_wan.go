@@ -51,7 +51,7 @@ func setupWAN(flags *flag.FlagSet) func(*cli, []string) int {
 			return exitDone
 		}
 		first := true
-		for s := range wan.Watch(ctx, newLog(c.stdout, c.stderr, "info"), netifd) {
+		for s := range wan.Watch(ctx, newLog(c.stdout, c.stderr, "info"), netifd, nil) {
 			if !first && !*asJSON {
 				fmt.Fprint(c.stdout, "\n--- changed ---\n\n")
 			}
@@ -76,7 +76,7 @@ func lookOnce(ctx context.Context, netifd *wan.Netifd) (wan.State, error) {
 	}
 	ctx, stop := context.WithTimeout(ctx, answerTime)
 	defer stop()
-	for s = range wan.Watch(ctx, newLog(io.Discard, io.Discard, "error"), netifd) {
+	for s = range wan.Watch(ctx, newLog(io.Discard, io.Discard, "error"), netifd, nil) {
 		if !s.Expects() {
 			break
 		}
