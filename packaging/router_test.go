@@ -36,11 +36,11 @@ func boards() []board {
 	return []board{
 		{
 			"mipsel_24kc", "mipsle", "dist/guest-mipsel", "qemu-system-mipsel -M malta -cpu 24Kc -m 64 -nic user,model=pcnet -drive if=ide,format=raw,file=",
-			"ttyS0", "sda", "pcnet32 ata_piix sd_mod ext4", 8 << 10, 2 << 10,
+			"ttyS0", "sda", "pcnet32 ata_piix sd_mod ext4", 8000, 1300,
 		},
 		{
 			"aarch64_cortex-a53", "arm64", "dist/guest-arm64", "qemu-system-aarch64 -M virt -cpu cortex-a53 -m 128 -nic user,model=virtio-net-pci -drive if=virtio,format=raw,file=",
-			"ttyAMA0", "vda", "virtio_pci virtio_net virtio_blk ext4", 10 << 10, 4 << 10,
+			"ttyAMA0", "vda", "virtio_pci virtio_net virtio_blk ext4", 8000, 2200,
 		},
 	}
 }

@@ -19,8 +19,11 @@ func (e *Engine) plan(now time.Time) Plan {
 	p := Plan{Save: map[string]persist.Record{}}
 	busy, free := e.busy()
 	for _, s := range e.services {
+		if e.stopped || busy[s.Account] || len(p.Jobs)+len(p.Checks) >= free {
+			continue
+		}
 		req, ok := e.due(s)
-		if !ok || e.stopped || busy[s.Account] || len(p.Jobs)+len(p.Checks) >= free {
+		if !ok {
 			continue
 		}
 		if p.verify(e, s, req, now) {
