@@ -14,6 +14,7 @@ import (
 type hearing struct {
 	log  Log
 	mark func() // look again
+	vain func() // there is nothing new
 
 	mu      sync.Mutex
 	heard   advertisements
@@ -24,8 +25,8 @@ type hearing struct {
 	closed  bool
 }
 
-func newHearing(log Log, mark func()) *hearing {
-	return &hearing{log: log, mark: mark, heard: advertisements{}, ears: map[string]*ear{}}
+func newHearing(log Log, mark, vain func()) *hearing {
+	return &hearing{log: log, mark: mark, vain: vain, heard: advertisements{}, ears: map[string]*ear{}}
 }
 
 // apply adds to a reading what was heard.
@@ -142,6 +143,8 @@ func (h *hearing) take(device string, from netip.Addr, b []byte, hopLimit int) {
 		}
 	case changed:
 		h.mark()
+	default:
+		h.vain()
 	}
 }
 

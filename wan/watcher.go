@@ -15,15 +15,18 @@ type Log interface {
 // Watch sends the State of the moment, and then each one that differs, until
 // ctx is done; then it closes the channel. A State that nobody has received
 // yet is replaced by a newer one. With a netifd that is wanted, it knows
-// networks. vain, if not nil, is called after each reading that brings nothing
-// new.
+// networks. vain, if not nil, is called after each reading and each router
+// advertisement that brings nothing new.
 //
 // The kernel refusing or closing the subscription is logged and retried; it
 // never ends the watch.
 func Watch(ctx context.Context, log Log, netifd *Netifd, vain func()) <-chan State {
+	if vain == nil {
+		vain = func() {}
+	}
 	states := make(chan State, 1)
 	w := &watcher{log: log, netifd: netifd, vain: vain, dirty: make(chan struct{}, 1)}
-	w.routers = newHearing(log, func() { w.mark(false) })
+	w.routers = newHearing(log, func() { w.mark(false) }, vain)
 	w.mark(true)
 	go w.listen(ctx)
 	go w.deliver(ctx, states)
@@ -139,7 +142,7 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			states <- s
 			last, sent = s, true
 			w.mark(false) // the kernel announces an address's end before that of its routes
-		} else if w.vain != nil {
+		} else {
 			w.vain()
 		}
 		pause(ctx, rest*took)
