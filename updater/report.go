@@ -11,7 +11,7 @@ type logged struct {
 	name    string
 	state   State
 	reason  string
-	records []uint64 // their sums
+	records []uint64 // sums of what was shown
 	warned  []string // the troubles since all was well
 }
 

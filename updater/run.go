@@ -49,9 +49,15 @@ type Command struct {
 	Problem string
 }
 
-// outcome is what became of a service's request, or of a look.
+// flight is what takes time: a service's request, a look or a check.
+type flight struct {
+	key    string // of the look or check, or the service's name
+	cancel context.CancelFunc
+}
+
+// outcome is what became of a flight.
 type outcome struct {
-	of    string
+	*flight
 	event Event
 }
 
@@ -89,13 +95,13 @@ type Runner struct {
 	// Clock says how far the wall clock can be relied on; nil for the
 	// kernel's, if nothing was stored before.
 	Clock *Timekeeper
-	// Rest, if set, is called when nothing has happened for a moment, and a
-	// while after somebody else did something: Stirred.
-	Rest    func()
+	// Rest, if set, is called when nothing has happened for a moment.
+	Rest func()
+	// Stirred tells that others did something that Rest should follow.
 	Stirred <-chan struct{}
 
-	carry   map[string]func() Carrier     // by service
-	cancel  map[string]context.CancelFunc // of the request in flight, by service or key of a look
+	carry   map[string]func() Carrier // by service
+	flights map[string]*flight        // the latest
 	began   time.Time
 	saveAt  time.Time // when to repeat a save that failed; zero if none did
 	done    chan outcome
@@ -118,8 +124,8 @@ const once = 10 * time.Second
 // saveAgain is how soon a failed save is repeated.
 const saveAgain = time.Minute
 
-// moment is how long nothing happens before the Runner rests, and lull how long
-// it lets others do things.
+// moment is how long nothing happens before the Runner rests; after what others
+// did it is a lull, so that a storm of that costs little.
 const (
 	moment = 30 * time.Millisecond
 	lull   = time.Second
@@ -132,7 +138,7 @@ const grace = 4 * time.Second
 // finished, or given up after a few seconds; its outcome is recorded.
 func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 	r.done, r.seed = make(chan outcome), maphash.MakeSeed()
-	r.cancel, r.faults = map[string]context.CancelFunc{}, map[string]int{}
+	r.flights, r.faults = map[string]*flight{}, map[string]int{}
 	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
@@ -188,7 +194,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			r.seen = true
 			step(Seen{s})
 		case d := <-r.done:
-			step(r.outcomes(d)...)
+			if events := r.outcomes(d); len(events) > 0 {
+				step(events...)
+			}
 		case c := <-r.Commands:
 			if c.With != nil {
 				c.Event, r.problem, r.shown = r.configure(c.With), "", 0
@@ -250,11 +258,13 @@ func (r *Runner) configure(accounts []Account) Event {
 func (r *Runner) outcomes(d outcome) (events []Event) {
 	for {
 		r.running--
-		r.cancel[d.of]()
-		delete(r.cancel, d.of)
-		r.explain(d)
-		r.count(d)
-		events = append(events, d.event)
+		d.cancel()
+		if r.flights[d.key] == d.flight { // or the service was gone, and is back with another
+			delete(r.flights, d.key)
+			r.explain(d)
+			r.count(d)
+			events = append(events, d.event)
+		}
 		select {
 		case d = <-r.done:
 		default:
@@ -292,8 +302,8 @@ func (r *Runner) step(ctx context.Context, now time.Time, events ...Event) {
 // carryOut ends and starts what takes time.
 func (r *Runner) carryOut(ctx context.Context, plan Plan) {
 	for _, name := range plan.Cancel {
-		if cancel, ok := r.cancel[name]; ok { // or its outcome is known by now
-			cancel()
+		if f := r.flights[name]; f != nil { // or its outcome is known by now
+			f.cancel()
 		}
 	}
 	for _, job := range plan.Jobs {
@@ -314,10 +324,12 @@ func (r *Runner) carryOut(ctx context.Context, plan Plan) {
 }
 
 // start does something that takes time; its outcome is an event.
-func (r *Runner) start(ctx context.Context, of string, do func(context.Context) Event) {
+func (r *Runner) start(ctx context.Context, key string, do func(context.Context) Event) {
 	r.running++
-	ctx, r.cancel[of] = context.WithCancel(ctx)
-	go func() { r.done <- outcome{of, do(ctx)} }()
+	ctx, cancel := context.WithCancel(ctx)
+	f := &flight{key, cancel}
+	r.flights[key] = f
+	go func() { r.done <- outcome{f, do(ctx)} }()
 }
 
 func (r *Runner) save(now time.Time, records map[string]persist.Record) {

@@ -462,6 +462,34 @@ func TestNewAddressDoesNotWaitForADeadRequest(t *testing.T) {
 	})
 }
 
+// lingering gives its outcome late.
+type lingering struct{ updater.Provider }
+
+func (l lingering) Update(ctx context.Context, req updater.Request) ([]updater.Result, error) {
+	results, err := l.Provider.Update(ctx, req)
+	time.Sleep(10 * time.Second)
+	return results, err
+}
+
+func TestServiceThatIsBackIsNotAnsweredByItsFormerRequest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHouse(t, "home.example.com")
+		h.sim.Next(updatertest.Slow)
+		a := by(h.account("home.example.com"), func(c *updater.Carrier) { c.Provider = lingering{c.Provider} })
+		h.boot(a)
+		h.see("84.0.0.2")
+		for _, with := range [][]updater.Account{{}, {a}} {
+			time.Sleep(time.Second)
+			h.commands <- updater.Command{With: with}
+		}
+		time.Sleep(9 * time.Second)
+		h.expect(updater.Sending, 2)
+		time.Sleep(time.Hour)
+		h.expect(updater.OK, 2)
+		h.off()
+	})
+}
+
 func TestStopFinishesTheRequestInFlight(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHouse(t, "home.example.com")

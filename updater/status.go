@@ -74,8 +74,8 @@ type RecordStatus struct {
 	Since     string `json:"since"` // when Published was confirmed, RFC 3339
 }
 
-// json encodes the services one by one: what encoding/json once took for its
-// work it keeps.
+// json encodes the services one by one, for encoding/json keeps the room that
+// it once took.
 func (st Status) json() ([]byte, error) {
 	services := st.Services
 	st.Services = []ServiceStatus{}
