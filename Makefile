@@ -19,11 +19,14 @@ GCFLAGS := all=-l $(patsubst %,%=,crypto/internal/fips140/... crypto/internal/fi
 # In place of a package of Go's that would only take room, and of a source of
 # its runtime that is made for heaps of gigabytes.
 OVERLAY := dist/overlay.json
+# By way of a link: Go lays nothing over its module cache, where a Go lies that
+# Go itself downloaded.
+GO = GOROOT=$(CURDIR)/dist/goroot GOTOOLCHAIN=local dist/goroot/bin/go
 # Go 1.26's own crypto reserves 32 MiB for a source of randomness that is not
 # used, which boards with as little memory refuse to start. The certified copy
 # of the same code does not; go.mod keeps its FIPS mode off.
 # Go 1.26's new collector keeps 50 to 140 KB more for itself than the one before.
-BUILD    = GOFIPS140=v1.0.0 GOEXPERIMENT=nogreenteagc go build -overlay $(OVERLAY) -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS:%=-gcflags=%)
+BUILD    = GOFIPS140=v1.0.0 GOEXPERIMENT=nogreenteagc $(GO) build -overlay $(OVERLAY) -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS:%=-gcflags=%)
 
 export CGO_ENABLED := 0
 
@@ -168,18 +171,20 @@ cross: $(ARCHES) ## dist/bin/ARCH/wandns for every processor
 $(ARCHES): $(OVERLAY)
 	GOOS=linux GOARCH=$(if $(filter arm5 arm6 arm7,$@),arm,$@) $(BUILD) -o dist/bin/$@/wandns ./cmd/wandns
 
-.PHONY: $(OVERLAY) dist/mspanset # Go may have moved
-$(OVERLAY): dist/mspanset
-	@go list -f '{"Replace": { "$(GOROOT)/src/runtime/mspanset.go": "$(CURDIR)/dist/mspanset", {{$$d := .Dir}}"{{$$d}}/wandns.go": "$(CURDIR)/packaging/idna/idna.go"{{range .GoFiles}}, "{{$$d}}/{{.}}": ""{{end}} } }' \
+.PHONY: $(OVERLAY) dist/goroot dist/mspanset # Go may have moved
+$(OVERLAY): dist/goroot dist/mspanset
+	@$(GO) list -f '{"Replace": { "$(CURDIR)/dist/goroot/src/runtime/mspanset.go": "$(CURDIR)/dist/mspanset", {{$$d := .Dir}}"{{$$d}}/wandns.go": "$(CURDIR)/packaging/idna/idna.go"{{range .GoFiles}}, "{{$$d}}/{{.}}": ""{{end}} } }' \
 		vendor/golang.org/x/net/idna >$@.$$$$ && mv $@.$$$$ $@
+
+dist/goroot:
+	@mkdir -p $(@D)
+	@ln -s "$$(go env GOROOT)" $@.$$$$ && mv -T $@.$$$$ $@
 
 # Go's collector keeps over a hundred sets of spans. At first each has room for
 # 512 spans and 256 more such blocks, which is half a daemon's memory.
-$(OVERLAY) dist/mspanset: GOROOT = $(shell go env GOROOT)
-dist/mspanset:
-	@mkdir -p $(@D)
-	@sed 's/spanSetBlockEntries = 512 /spanSetBlockEntries = 32 /; s/spanSetInitSpineCap = 256 /spanSetInitSpineCap = 8 /' $(GOROOT)/src/runtime/mspanset.go >$@.$$$$ && mv $@.$$$$ $@
-	@test "$$(diff $(GOROOT)/src/runtime/mspanset.go $@ | grep -c '^>')" = 2 || { echo "$@: Go's runtime is not the one that this was written for" >&2; exit 1; }
+dist/mspanset: dist/goroot
+	@sed 's/spanSetBlockEntries = 512 /spanSetBlockEntries = 32 /; s/spanSetInitSpineCap = 256 /spanSetInitSpineCap = 8 /' dist/goroot/src/runtime/mspanset.go >$@.$$$$ && mv $@.$$$$ $@
+	@test "$$(diff dist/goroot/src/runtime/mspanset.go $@ | grep -c '^>')" = 2 || { echo "$@: Go's runtime is not the one that this was written for" >&2; exit 1; }
 
 # The feeds are signed with USIGN_KEY and APK_KEY, or with keys that are made
 # once and stay in dist/keys.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"debug/elf"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,6 +94,30 @@ func TestRouterBinaryReservesLittleMemory(t *testing.T) {
 func deps(t *testing.T, pkg string) []string {
 	t.Helper()
 	return strings.Fields(string(command(t, root, "go", "list", "-deps", "-tags", "nethttpomithttp2", pkg)))
+}
+
+// Go builds nothing with an overlay of its module cache, where a Go lies that
+// Go itself downloaded.
+func TestOverlayIsOfNothingInTheModuleCache(t *testing.T) {
+	const name = "dist/overlay.json"
+	command(t, root, "make", "-s", name)
+	b, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var overlay struct{ Replace map[string]string }
+	if err := json.Unmarshal(b, &overlay); err != nil || len(overlay.Replace) == 0 {
+		t.Fatalf("%v: %s", err, b)
+	}
+	here, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range overlay.Replace {
+		if !strings.HasPrefix(path, filepath.Join(here, "dist")+"/") {
+			t.Errorf("it replaces %s", path)
+		}
+	}
 }
 
 func TestRouterBinaryLinksNothingUnwanted(t *testing.T) {
