@@ -25,8 +25,8 @@ GO = GOROOT=$(CURDIR)/dist/goroot GOTOOLCHAIN=local dist/goroot/bin/go
 # Go 1.26's own crypto reserves 32 MiB for a source of randomness that is not
 # used, which boards with as little memory refuse to start. The certified copy
 # of the same code does not; go.mod keeps its FIPS mode off.
-# Go 1.26's new collector keeps 50 to 140 KB more for itself than the one before,
-# which later ones do not have.
+# Go 1.26's new collector keeps 50 to 140 KB more for itself than the one before
+# it, which a later Go may not have any more.
 COLLECTOR = $(if $(findstring go1.26,$(shell go env GOVERSION)),GOEXPERIMENT=nogreenteagc)
 BUILD    = GOFIPS140=v1.0.0 $(COLLECTOR) $(GO) build -overlay $(OVERLAY) -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS:%=-gcflags=%)
 

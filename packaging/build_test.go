@@ -119,9 +119,12 @@ func TestOverlay(t *testing.T) {
 		}
 	}
 	lists, err := os.ReadFile(filepath.Join(root, "dist/mspanset"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, small := range []string{"spanSetBlockEntries = 32 ", "spanSetInitSpineCap = 8 "} {
 		if !bytes.Contains(lists, []byte(small)) {
-			t.Errorf("%v: Go's runtime has nothing to replace by %s", err, small)
+			t.Errorf("Go's runtime has nothing to replace by %s", small)
 		}
 	}
 }

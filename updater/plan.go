@@ -121,8 +121,8 @@ func (e *Engine) due(s *service) (Request, bool) {
 	if e.shut != "" || !s.Enabled || s.rec.Blocked != "" || s.flight != nil {
 		return Request{}, false
 	}
-	var most [4]need
-	needs := most[:0]
+	var few [4]need // on the stack: this runs for every service at every step
+	needs := few[:0]
 	for _, name := range s.Hosts {
 		if n := s.needs(name); n.v4.IsValid() || n.v6.IsValid() {
 			n.free = e.ledger.hostFree(s, name, 1)
