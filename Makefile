@@ -37,8 +37,9 @@ arm5 arm6 arm7: export GOARM = $(@:arm%=%)
 mips mipsle: export GOMIPS = softfloat
 mips64 mips64le: export GOMIPS64 = softfloat
 386: export GO386 = softfloat
-# Without inlining the runtime writes to an address that these cannot, and on a
-# 386 it damages its memory when a thousand services share 12 MiB.
+# Without inlining the runtime writes to an address that a mips64 cannot, and on
+# a 386 it is preempted where it must not be and damages its memory: there even
+# the smallest function looks at the stack.
 386 mips64 mips64le: GCFLAGS :=
 
 .PHONY: help run test unit qemu test-qemu soak fuzz luci e2e-luci bench bench-peers bench-herd build cross packages lint size clean deps $(ARCHES)

@@ -91,6 +91,34 @@ func TestRouterBinaryReservesLittleMemory(t *testing.T) {
 	}
 }
 
+// Go's runtime must not be preempted amid a write barrier, which calls functions
+// that are too small to be: without inlining, they damage memory if the compiler
+// lets them look at the stack.
+func TestNoInliningNeedsLeavesThatAreNotPreempted(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module leaf\n",
+		"leaf.go": "package leaf\n\ntype span struct{ start uintptr }\n\nfunc (s *span) base() uintptr { return s.start }\n\nvar Base = (*span).base\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for arch, target := range map[string]string{"386": "386", "amd64": "amd64", "arm": "arm7", "arm64": "arm64", "mips": "mips", "mipsle": "mipsle", "mips64": "mips64", "mips64le": "mips64le", "riscv64": "riscv64", "loong64": "loong64"} {
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-gcflags=-l -S", ".")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch)
+		asm, err := cmd.CombinedOutput()
+		if err != nil || !bytes.Contains(asm, []byte("leaf.(*span).base")) {
+			t.Fatalf("%s: %v\n%s", arch, err, asm)
+		}
+		looks := bytes.Contains(asm, []byte("runtime.morestack"))
+		if inlines := !bytes.Contains(command(t, root, "make", "-n", target), []byte("all=-l")); looks && !inlines {
+			t.Errorf("%s is built without inlining, though its smallest functions look at the stack", target)
+		}
+	}
+}
+
 func deps(t *testing.T, pkg string) []string {
 	t.Helper()
 	return strings.Fields(string(command(t, root, "go", "list", "-deps", "-tags", "nethttpomithttp2", pkg)))
