@@ -1,6 +1,6 @@
 // Package persist keeps what must survive a power cut, on any flash.
 //
-// A [Store] is a bbolt database in memory. [Store.Save] publishes it as
+// [Store.Save] makes a bbolt database in memory and publishes it as
 // DIR/state.db: the whole database into a temporary file, fsync, rename,
 // fsync of the directory. A reader sees the old file or the new one, never
 // half of one, and the mmap that bbolt needs (which jffs2 refuses) happens in

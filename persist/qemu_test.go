@@ -4,6 +4,7 @@ package persist
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"testing"
 	"time"
@@ -17,17 +18,13 @@ func TestQEMUFlash(t *testing.T) {
 	if dir == "" {
 		t.Fatal("WANDNS_FLASH names no directory on flash")
 	}
-	s, err := Open(dir, t.TempDir())
+	s, all, err := Open(dir, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	if s.Trouble() != nil {
 		t.Fatal(s.Trouble())
-	}
-	all, err := s.Records()
-	if err != nil {
-		t.Fatal(err)
 	}
 	n := 0
 	for _, r := range all {
@@ -41,7 +38,8 @@ func TestQEMUFlash(t *testing.T) {
 	fmt.Printf("\nopened at %d\n", n)
 	for err == nil {
 		n++
-		if err = s.Save(Moment{Time: time.Now()}, map[string]Record{turn(n): sample(n)}); err == nil {
+		all[turn(n)] = sample(n)
+		if err = s.Save(Moment{Time: time.Now()}, maps.All(all)); err == nil {
 			fmt.Printf("\nsettled %d\n", n)
 		}
 	}

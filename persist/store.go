@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"time"
@@ -44,49 +45,45 @@ var (
 	serviceBucket = []byte("services")
 )
 
-// Store holds the records of all services. One process at a time has a
+// Store keeps the records of all services. One process at a time has a
 // directory open; the methods are for one goroutine.
 type Store struct {
 	dir    string
 	spare  string
 	spared bool     // spare holds something newer than dir
 	lock   *os.File // the directory, flocked; nil if it could not be opened
-	db     *bbolt.DB
 	moment Moment
 	lost   error // what became of a file that could not be used
 	unkept error // why a reboot would lose what a start found or could not find
 }
 
-// Open opens or starts the store in dir, which is created with mode 0700.
-// While dir cannot be written, the state is kept as spare/unsaved.db, which may
-// be lost at a reboot: blocks and waits then survive a restart at least.
+// Open opens or starts the store in dir, which is created with mode 0700, and
+// returns the records in it by name. While dir cannot be written, the state is
+// kept as spare/unsaved.db, which may be lost at a reboot: blocks and waits then
+// survive a restart at least.
 //
 // Only ErrInUse is an error. Whatever else is wrong with the directory or the
-// file leaves a store that works in memory, and Trouble.
-func Open(dir, spare string) (*Store, error) {
+// file leaves an empty store, and Trouble.
+func Open(dir, spare string) (*Store, map[string]Record, error) {
 	s := &Store{dir: dir, spare: spare}
 	if err := s.openDir(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	pages, err := s.load()
-	if err == nil {
-		err = s.openPages(pages)
+	records := map[string]Record{}
+	if err == nil && pages != nil {
+		s.moment, records, err = decode(pages)
 	}
 	if err != nil {
 		if s.lost = err; !errors.Is(err, ErrNewer) {
 			s.lost = s.setAside(err)
 		}
-		err = s.openPages(nil)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start an empty state: %w", err), s.Close())
-	}
-	if s.spared && s.unkept == nil { // a reboot may come before the next Save
-		if err := s.publish(); err != nil {
+	} else if s.spared && s.unkept == nil { // a reboot may come before the next Save
+		if err := s.publish(pages); err != nil {
 			s.unkept = fmt.Errorf("what happened before may be repeated after a reboot: %w; free or repair state_dir", err)
 		}
 	}
-	return s, nil
+	return s, records, nil
 }
 
 func (s *Store) openDir() error {
@@ -176,34 +173,79 @@ func (s *Store) setAside(why error) error {
 	return fmt.Errorf("%s could not be used (%w); it is kept as %s and a new one was started", fileName, why, bad)
 }
 
-// openPages makes the live database from published pages, or an empty one.
-func (s *Store) openPages(pages []byte) (err error) {
+// decode reads bbolt's pages.
+func decode(pages []byte) (moment Moment, records map[string]Record, err error) {
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on pages that make no sense
-			err = fmt.Errorf("damaged: %v", p)
+			moment, records, err = Moment{}, nil, fmt.Errorf("damaged: %v", p)
 		}
 	}()
-	if s.db, err = inMemory(pages); err != nil {
-		return err
+	db, err := inMemory(pages)
+	if err != nil {
+		return moment, nil, err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		meta, err := tx.CreateBucketIfNotExists(metaBucket)
+	records = map[string]Record{}
+	err = db.View(func(tx *bbolt.Tx) error {
+		meta, services := tx.Bucket(metaBucket), tx.Bucket(serviceBucket)
+		if meta == nil || services == nil {
+			return errors.New("damaged: it holds something else")
+		}
+		if err := moment.load(meta); err != nil {
+			return fmt.Errorf("damaged: %w", err)
+		}
+		return services.ForEach(func(name, v []byte) error {
+			var r Record
+			if err := json.Unmarshal(v, &r); err != nil {
+				return fmt.Errorf("damaged: read the state of %s: %w", name, err)
+			}
+			records[string(name)] = r
+			return nil
+		})
+	})
+	return moment, records, errors.Join(err, db.Close())
+}
+
+// encode makes bbolt's pages: ten services fit in 16 KiB.
+func encode(moment Moment, records iter.Seq2[string, Record]) ([]byte, error) {
+	db, err := inMemory(nil)
+	if err != nil {
+		return nil, err
+	}
+	var pages bytes.Buffer
+	err = db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucket(metaBucket)
 		if err != nil {
 			return err
 		}
-		if err := s.moment.load(meta); err != nil {
-			return fmt.Errorf("damaged: %w", err)
+		if err := moment.store(meta); err != nil {
+			return err
 		}
-		_, err = tx.CreateBucketIfNotExists(serviceBucket)
-		return err
+		services, err := tx.CreateBucket(serviceBucket)
+		if err != nil {
+			return err
+		}
+		services.FillPercent = 1 // nothing is ever added
+		for name, r := range records {
+			v, err := json.Marshal(r)
+			if err != nil {
+				return err
+			}
+			if err := services.Put([]byte(name), v); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err == nil {
-		_, err = s.Records()
+		err = db.View(func(tx *bbolt.Tx) error {
+			_, err := tx.WriteTo(&pages)
+			return err
+		})
 	}
-	if err != nil {
-		return errors.Join(err, s.db.Close())
+	if short := 4096 - pages.Len(); short > 0 { // bbolt's own tool reads so much to learn the page size
+		pages.Write(make([]byte, short))
 	}
-	return nil
+	return pages.Bytes(), errors.Join(err, db.Close())
 }
 
 // inMemory makes a database of pages, or an empty one.
@@ -225,26 +267,6 @@ func inMemory(pages []byte) (*bbolt.DB, error) {
 	})
 }
 
-// pages are those of the live database, without the free ones: ten services
-// fit in 16 KiB.
-func (s *Store) pages() (pages bytes.Buffer, err error) {
-	small, err := inMemory(nil)
-	if err != nil {
-		return pages, err
-	}
-	err = bbolt.Compact(small, s.db, 0)
-	if err == nil {
-		err = small.View(func(tx *bbolt.Tx) error {
-			_, err := tx.WriteTo(&pages)
-			return err
-		})
-	}
-	if short := 4096 - pages.Len(); short > 0 { // bbolt's own tool reads so much to learn the page size
-		pages.Write(make([]byte, short))
-	}
-	return pages, errors.Join(err, small.Close())
-}
-
 // Trouble says why the store is not as durable or as complete as it should
 // be, in a sentence; nil if it is.
 func (s *Store) Trouble() error {
@@ -260,47 +282,16 @@ func (s *Store) Moment() Moment { return s.moment }
 // Clock is the moment of the last save by the clock of the records.
 func (s *Store) Clock() time.Time { return s.moment.Time }
 
-// Records returns every service's record by name.
-func (s *Store) Records() (map[string]Record, error) {
-	records := map[string]Record{}
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(serviceBucket).ForEach(func(name, v []byte) error {
-			var r Record
-			if err := json.Unmarshal(v, &r); err != nil {
-				return fmt.Errorf("read the state of %s: %w", name, err)
-			}
-			records[string(name)] = r
-			return nil
-		})
-	})
-	return records, err
-}
-
-// Save stores records by name, leaves the others as they are, and returns
-// when everything is durable. After an error it holds in memory at least, and
-// the next Save publishes it.
-func (s *Store) Save(now Moment, records map[string]Record) error {
+// Save replaces everything by records, and returns when that is durable. If the
+// flash refuses, the spare place has it.
+func (s *Store) Save(now Moment, records iter.Seq2[string, Record]) error {
 	if errors.Is(s.lost, ErrNewer) {
 		return s.lost
 	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		s.moment = now
-		if err := s.moment.store(tx.Bucket(metaBucket)); err != nil {
-			return err
-		}
-		for name, r := range records {
-			v, err := json.Marshal(r)
-			if err != nil {
-				return err
-			}
-			if err := tx.Bucket(serviceBucket).Put([]byte(name), v); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	s.moment = now
+	pages, err := encode(now, records)
 	if err == nil {
-		err = s.publish()
+		err = s.publish(pages)
 	}
 	if err != nil {
 		return fmt.Errorf("the state could not be kept: %w", err)
@@ -308,12 +299,8 @@ func (s *Store) Save(now Moment, records map[string]Record) error {
 	return nil
 }
 
-func (s *Store) publish() error {
-	pages, err := s.pages()
-	if err != nil {
-		return err
-	}
-	file := seal(pages.Bytes())
+func (s *Store) publish(pages []byte) error {
+	file := seal(pages)
 	spare := filepath.Join(s.spare, spareName)
 	if err := replace(filepath.Join(s.dir, fileName), file); err != nil {
 		s.spared = true
@@ -369,12 +356,8 @@ func syncDir(dir string) error {
 
 // Close releases the directory. Everything that Save returned for is on flash.
 func (s *Store) Close() error {
-	var err error
-	if s.db != nil {
-		err = s.db.Close()
+	if s.lock == nil {
+		return nil
 	}
-	if s.lock != nil {
-		err = errors.Join(err, s.lock.Close())
-	}
-	return err
+	return s.lock.Close()
 }

@@ -2,6 +2,7 @@ package updater_test
 
 import (
 	"fmt"
+	"iter"
 	"runtime"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ type counting struct {
 	saves int
 }
 
-func (c *counting) Save(now persist.Moment, records map[string]persist.Record) error {
+func (c *counting) Save(now persist.Moment, records iter.Seq2[string, persist.Record]) error {
 	c.saves++
 	return c.Journal.Save(now, records)
 }

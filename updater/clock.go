@@ -167,7 +167,7 @@ func (e *Engine) begin(now time.Time) {
 // restamp stores everything with the age that it has become known to have.
 func (e *Engine) restamp() {
 	for _, s := range e.services {
-		if s.rec.Account != "" {
+		if s.stored {
 			e.dirty[s.Name] = true
 		}
 	}

@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -66,9 +67,9 @@ func (Poke) event()      {}
 func (Resume) event()    {}
 func (Stop) event()      {}
 
-// Plan is what is to be done now: first Save, durably, then Jobs.
+// Plan is what is to be done now: first the saving, then Jobs.
 type Plan struct {
-	Save   map[string]persist.Record
+	Save   bool // Engine.Records, durably
 	Jobs   []Job
 	Looks  []Look
 	Checks []Check
@@ -110,6 +111,7 @@ type Engine struct {
 type service struct {
 	*Service
 	rec    persist.Record
+	stored bool           // rec says more than the configuration
 	choice [2]*wan.Choice // shared by services with one policy
 	own    [2]*wan.Choice // choice, but for what is seen from outside
 	from   [2]string      // where the provider takes the address of the connection: see standing
@@ -156,6 +158,22 @@ func NewEngine(records map[string]persist.Record, saved time.Time, seed uint64) 
 // Shut keeps everything from being sent, until the user has acted: why ends
 // with what he can do.
 func (e *Engine) Shut(why string) { e.shut = why }
+
+// Records are what a later process has to know, by service.
+func (e *Engine) Records() iter.Seq2[string, persist.Record] {
+	return func(yield func(string, persist.Record) bool) {
+		for name, r := range e.records {
+			if !yield(name, r) {
+				return
+			}
+		}
+		for _, s := range e.services {
+			if s.stored && !yield(s.Name, s.rec) {
+				return
+			}
+		}
+	}
+}
 
 // Step takes in one event and says what to do.
 func (e *Engine) Step(now time.Time, ev Event) Plan {
@@ -207,7 +225,9 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 			e.abandon(s)
 			abandoned = append(abandoned, s.Name)
 		}
-		e.records[s.Name] = s.rec
+		if s.stored {
+			e.records[s.Name] = s.rec
+		}
 	}
 	e.services = nil
 	services = slices.Clone(services)
@@ -218,7 +238,8 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 	}
 	for i := range services {
 		c := &services[i]
-		s := &service{rec: e.records[c.Name], choice: [2]*wan.Choice{{}, {}}}
+		rec, stored := e.records[c.Name]
+		s := &service{rec: rec, stored: stored, choice: [2]*wan.Choice{{}, {}}}
 		i := slices.IndexFunc(old, func(s *service) bool { return s.Name == c.Name })
 		if i >= 0 {
 			s = old[i]

@@ -282,8 +282,8 @@ func (w *fuzzWorld) answer(n int) {
 func (w *fuzzWorld) step(ev Event) {
 	t, now := w.t, w.now.Add(w.wrong)
 	plan := w.e.Step(now, ev)
-	if len(plan.Save) > 0 {
-		maps.Copy(w.saved, plan.Save)
+	if plan.Save {
+		w.saved = maps.Collect(w.e.Records())
 		w.stored, w.record = w.now, w.e.Stamp(now).Truncate(time.Second)
 	}
 	if wait := plan.Wake.Sub(now); !plan.Wake.IsZero() && (wait <= 0 || wait > longest*5/4+margin) {

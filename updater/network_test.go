@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -226,7 +227,7 @@ func TestRedirectOfAPost(t *testing.T) {
 func TestTroubleAtTheStartIsTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dir := t.TempDir()
-		store, err := persist.Open(filepath.Join("/dev/null", "state"), dir)
+		store, _, err := persist.Open(filepath.Join("/dev/null", "state"), dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +261,7 @@ type journalWith struct {
 	saves int
 }
 
-func (j *journalWith) Save(now persist.Moment, records map[string]persist.Record) error {
+func (j *journalWith) Save(now persist.Moment, records iter.Seq2[string, persist.Record]) error {
 	j.saves++
 	return j.Store.Save(now, records)
 }

@@ -16,7 +16,7 @@ const mostAtOnce = 32
 
 // plan starts what is due and finds when the next thing will be.
 func (e *Engine) plan(now time.Time) Plan {
-	p := Plan{Save: map[string]persist.Record{}}
+	var p Plan
 	busy, free := e.busy()
 	for _, s := range e.services {
 		if e.stopped || busy[s.Account] || len(p.Jobs)+len(p.Checks) >= free {
@@ -47,18 +47,14 @@ func (e *Engine) plan(now time.Time) Plan {
 		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, s.Login, req})
 		busy[s.Account] = true
 	}
-	if e.aged && slices.Contains(slices.Collect(maps.Values(e.dirty)), true) {
+	p.Save = slices.Contains(slices.Collect(maps.Values(e.dirty)), true)
+	if p.Save && e.aged {
 		e.restamp()
-	}
-	for name, r := range e.records {
-		if e.dirty[name] {
-			p.Save[name] = r
-		}
 	}
 	for _, s := range e.services {
 		if e.dirty[s.Name] {
 			e.ledger.store(s, now, e.Stamp)
-			p.Save[s.Name] = s.rec
+			s.stored = true
 		}
 		if s.outdated() {
 			p.Cancel = append(p.Cancel, s.Name)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"maps"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -16,8 +16,9 @@ import (
 
 // Journal keeps records durably; package persist has one.
 type Journal interface {
-	// Save returns when the records will survive a power cut, or why not.
-	Save(now persist.Moment, records map[string]persist.Record) error
+	// Save replaces what was kept by records, and returns when they will
+	// survive a power cut, or why not.
+	Save(now persist.Moment, records iter.Seq2[string, persist.Record]) error
 	// Trouble says what is wrong with the journal since it was opened.
 	Trouble() error
 }
@@ -230,7 +231,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		}
 		if r.running == 0 && (stopping || r.Once && r.seen && r.idle()) {
 			if !r.saveAt.IsZero() {
-				r.save(time.Now(), nil)
+				r.save(time.Now())
 			}
 			st := r.status(time.Now())
 			r.measure(st, false)
@@ -277,15 +278,15 @@ func (r *Runner) outcomes(d outcome) (events []Event) {
 // it decided.
 func (r *Runner) step(ctx context.Context, now time.Time, events ...Event) {
 	var plans []Plan
-	save := map[string]persist.Record{}
+	save := !r.saveAt.IsZero() && !now.Before(r.saveAt)
 	for _, ev := range events {
 		plan := r.Engine.Step(now, ev)
 		r.wake, r.permit = plan.Wake, plan.Permit
-		maps.Copy(save, plan.Save)
+		save = save || plan.Save
 		plans = append(plans, plan)
 	}
-	if len(save) > 0 || !r.saveAt.IsZero() && !now.Before(r.saveAt) {
-		r.save(now, save)
+	if save {
+		r.save(now)
 	}
 	if !r.saveAt.IsZero() && (r.wake.IsZero() || r.saveAt.Before(r.wake)) {
 		r.wake = r.saveAt
@@ -332,10 +333,10 @@ func (r *Runner) start(ctx context.Context, key string, do func(context.Context)
 	go func() { r.done <- outcome{f, do(ctx)} }()
 }
 
-func (r *Runner) save(now time.Time, records map[string]persist.Record) {
+func (r *Runner) save(now time.Time) {
 	trouble := ""
 	r.saveAt = time.Time{}
-	if err := r.Journal.Save(r.Clock.Moment(r.Engine.Stamp(now)), records); err != nil {
+	if err := r.Journal.Save(r.Clock.Moment(r.Engine.Stamp(now)), r.Engine.Records()); err != nil {
 		r.saveAt = now.Add(saveAgain)
 		trouble = fmt.Sprintf("what happened now may be repeated after a reboot: %v; free or repair state_dir", err)
 	} else if err := r.Journal.Trouble(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net"
 	"net/netip"
@@ -249,7 +250,7 @@ type witness struct {
 	n *tenant
 }
 
-func (w witness) Save(now persist.Moment, records map[string]persist.Record) error {
+func (w witness) Save(now persist.Moment, records iter.Seq2[string, persist.Record]) error {
 	if w.n.dead.Load() {
 		return nil
 	}

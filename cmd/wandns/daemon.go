@@ -56,7 +56,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	}
 	sign := signIn(cfg.RunDir)
 	defer sign.Close()
-	store, err := persist.Open(cfg.StateDir, cfg.RunDir)
+	store, records, err := persist.Open(cfg.StateDir, cfg.RunDir)
 	if err != nil {
 		return c.fail(exitFailed, "%v", startHint(err))
 	}
@@ -96,10 +96,6 @@ func (c *cli) daemon(cfg *config, once bool) int {
 		go c.reload(ctx, hup, commands, log, adopt)
 	}
 
-	records, err := store.Records()
-	if err != nil {
-		return c.fail(exitFailed, "%v", err)
-	}
 	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(cfg.RunDir))
 	if clock.Steps, err = updater.ClockSteps(ctx); err != nil {
 		log.Warn("a clock that is set is noticed late", "error", err)

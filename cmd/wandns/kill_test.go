@@ -217,14 +217,12 @@ func (x *execution) stored(place string, k killing) (persist.Record, bool) {
 	x.t.Helper()
 	dir := filepath.Join(x.t.TempDir(), "copy")
 	x.do(os.CopyFS(dir, os.DirFS(x.path("state"))))
-	s, err := persist.Open(dir, x.path("run"))
+	s, all, err := persist.Open(dir, x.path("run"))
 	x.do(err)
 	defer s.Close()
 	if err := s.Trouble(); err != nil && k.spoil == nil {
 		x.t.Errorf("%s, killed %s: %v", k.name, place, err)
 	}
-	all, err := s.Records()
-	x.do(err)
 	rec := all["home"]
 	h, ok := rec.Hosts["home.example.com"]
 	return rec, ok && (h.V4.String() == "84.0.0.2" || h.V4.String() == x.expected)

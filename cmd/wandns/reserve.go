@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -75,7 +74,7 @@ func (e *errand) permit(ctx context.Context, r reservation) (updater.Permit, err
 }
 
 func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
-	store, err := persist.Open(e.cfg.StateDir, e.cfg.RunDir)
+	store, records, err := persist.Open(e.cfg.StateDir, e.cfg.RunDir)
 	if errors.Is(err, persist.ErrInUse) {
 		return updater.Permit{}, fmt.Errorf("%w; try again when it has ended", err)
 	}
@@ -84,10 +83,6 @@ func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
 	}
 	defer store.Close()
 	if err := store.Trouble(); errors.Is(err, persist.ErrNewer) {
-		return updater.Permit{}, err
-	}
-	records, err := store.Records()
-	if err != nil {
 		return updater.Permit{}, err
 	}
 	var services []updater.Service
@@ -99,11 +94,10 @@ func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
 	news, _ := clock.News(false)
 	engine := updater.NewEngine(records, store.Clock(), rand.Uint64())
 	engine.Step(now, updater.Configure{Services: services})
-	save := engine.Step(now, news).Save
+	aged := engine.Step(now, news).Save
 	plan := engine.Step(now, ev)
-	maps.Copy(save, plan.Save)
-	if len(save) > 0 {
-		if err := store.Save(clock.Moment(engine.Stamp(now)), save); err != nil {
+	if aged || plan.Save {
+		if err := store.Save(clock.Moment(engine.Stamp(now)), engine.Records()); err != nil {
 			return updater.Permit{}, err
 		}
 	}

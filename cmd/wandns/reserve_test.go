@@ -91,7 +91,7 @@ func TestAVerbWithoutADaemonAsksTheStore(t *testing.T) {
 	if code, _, stderr := a.order(t, "", "host", "home", "list"); code != exitDone {
 		t.Errorf("exits with %d and says %q", code, stderr)
 	}
-	store, err := persist.Open(a.dir, a.dir)
+	store, _, err := persist.Open(a.dir, a.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,11 +141,9 @@ func (r *router) tokens() (tokens []string) {
 	r.t.Helper()
 	dir := filepath.Join(r.t.TempDir(), "copy")
 	r.do(os.CopyFS(dir, os.DirFS(r.path("state"))))
-	s, err := persist.Open(dir, r.t.TempDir())
+	s, all, err := persist.Open(dir, r.t.TempDir())
 	r.do(err)
 	defer s.Close()
-	all, err := s.Records()
-	r.do(err)
 	for _, rec := range all {
 		for _, token := range rec.Tokens {
 			tokens = append(tokens, token)
