@@ -1,7 +1,11 @@
 package persist
 
 import (
+	"encoding/json"
+	"iter"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -38,8 +42,66 @@ type Record struct {
 	Last     time.Time `json:"last,omitzero"`      // request, where there is a floor
 
 	Tokens map[string]string `json:"tokens,omitempty"` // of the provider, to publish with; secret
-	Hosts  map[string]Host   `json:"hosts,omitempty"`
+	Hosts  Hosts             `json:"hosts,omitempty"`
 	Intent *Intent           `json:"intent,omitempty"` // a request whose outcome is not known
+}
+
+// Hosts are names and what is known of them: a JSON object with a key for each.
+// They are few, and a map has room for eight.
+type Hosts []namedHost
+
+type namedHost struct {
+	name string
+	Host
+}
+
+// Of returns what is known of a name; nothing is the zero Host.
+func (l Hosts) Of(name string) Host {
+	for _, h := range l {
+		if h.name == name {
+			return h.Host
+		}
+	}
+	return Host{}
+}
+
+// Has reports whether anything is known of a name.
+func (l Hosts) Has(name string) bool {
+	return slices.ContainsFunc(l, func(h namedHost) bool { return h.name == name })
+}
+
+// Set replaces what is known of a name.
+func (l *Hosts) Set(name string, h Host) {
+	if i := slices.IndexFunc(*l, func(h namedHost) bool { return h.name == name }); i >= 0 {
+		(*l)[i].Host = h
+	} else {
+		*l = append(*l, namedHost{name, h})
+	}
+}
+
+// All returns the names and what is known of them.
+func (l Hosts) All() iter.Seq2[string, Host] {
+	return func(yield func(string, Host) bool) {
+		for _, h := range l {
+			if !yield(h.name, h.Host) {
+				return
+			}
+		}
+	}
+}
+
+// MarshalJSON makes an object.
+func (l Hosts) MarshalJSON() ([]byte, error) { return json.Marshal(maps.Collect(l.All())) }
+
+// UnmarshalJSON takes an object.
+func (l *Hosts) UnmarshalJSON(b []byte) error {
+	var m map[string]Host
+	err := json.Unmarshal(b, &m)
+	*l = nil
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		l.Set(name, m[name])
+	}
+	return err
 }
 
 // Host is what is known of one name at the provider.

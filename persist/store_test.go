@@ -19,7 +19,7 @@ import (
 func sample(n int) Record {
 	return Record{
 		Account: "a", Config: "c", Blocked: "stop", NotBefore: time.Unix(1_800_000_000, 0).UTC(), Sent: n,
-		Hosts:  map[string]Host{"home.example.com": {V4: netip.MustParseAddr("84.0.0.2"), V6: netip.MustParseAddr("2a00:1:2:3::1")}},
+		Hosts:  Hosts{{"home.example.com", Host{V4: netip.MustParseAddr("84.0.0.2"), V6: netip.MustParseAddr("2a00:1:2:3::1")}}},
 		Intent: &Intent{At: time.Unix(1_790_000_000, 0).UTC(), Hosts: []string{"home.example.com"}, V4: netip.MustParseAddr("84.0.0.3")},
 	}
 }

@@ -121,7 +121,7 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 			worst = graver(worst, s.unclear(name, ""))
 			continue
 		}
-		r, h := results[i], hosts[name]
+		r, h := results[i], hosts.Of(name)
 		if r.Answer != "" {
 			s.rec.Answer = r.Answer
 		}
@@ -155,7 +155,7 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 			}
 			worst = graver(worst, fault)
 		}
-		hosts[name] = h
+		hosts.Set(name, h)
 	}
 	s.rec.Error = refused
 	return worst
@@ -237,12 +237,9 @@ func graver(a, b *Fault) *Fault {
 
 // ownHosts returns a copy of the record's names that may be changed: the one
 // before may still be on its way to the journal.
-func (s *service) ownHosts() map[string]persist.Host {
-	s.rec.Hosts = maps.Clone(s.rec.Hosts)
-	if s.rec.Hosts == nil {
-		s.rec.Hosts = map[string]persist.Host{}
-	}
-	return s.rec.Hosts
+func (s *service) ownHosts() *persist.Hosts {
+	s.rec.Hosts = slices.Clone(s.rec.Hosts)
+	return &s.rec.Hosts
 }
 
 // stamp is a time as it is stored: whole seconds, UTC.

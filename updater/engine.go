@@ -288,9 +288,9 @@ func (e *Engine) inherit(now time.Time, s *service, names []string, first, back 
 			e.dirty[s.Name] = true
 		}
 		for _, host := range s.Hosts {
-			h, ok := r.Hosts[host]
-			if own, known := s.rec.Hosts[host]; ok && (!known || back && told(h).After(told(own))) {
-				s.ownHosts()[host] = h
+			h, own := r.Hosts.Of(host), s.rec.Hosts.Of(host)
+			if r.Hosts.Has(host) && (!s.rec.Hosts.Has(host) || back && told(h).After(told(own))) {
+				s.ownHosts().Set(host, h)
 				e.dirty[s.Name] = true
 			}
 		}
@@ -341,7 +341,7 @@ func (e *Engine) see(state wan.State) {
 // device may have several, in the order of their arrival.
 func (s *service) kept(f wan.Family) netip.Addr {
 	for _, name := range s.Hosts {
-		if a, _ := published(s.rec.Hosts[name], f); a.IsValid() {
+		if a, _ := published(s.rec.Hosts.Of(name), f); a.IsValid() {
 			return a
 		}
 	}
@@ -399,10 +399,10 @@ func (s *service) unblock() (changed bool) {
 	changed = s.rec.Blocked != ""
 	s.rec.Blocked = ""
 	hosts := s.ownHosts()
-	for name, h := range hosts {
+	for name, h := range hosts.All() {
 		if h.Refused != "" || h.Suspect != "" {
 			h.Refused, h.Suspect, changed = "", "", true
-			hosts[name] = h
+			hosts.Set(name, h)
 		}
 	}
 	if changed {

@@ -331,12 +331,12 @@ func (w *fuzzWorld) step(ev Event) {
 		w.limited(j)
 		w.prior[j.Account], w.last[j.Account] = w.last[j.Account], w.now
 		for _, h := range j.Request.Hosts {
-			known := w.saved[j.Service].Hosts[h]
+			known := w.saved[j.Service].Hosts.Of(h)
 			told := j.Request.V4.IsValid() && known.V4 == j.Request.V4 || j.Request.V6.IsValid() && known.V6 == j.Request.V6
 			if f := j.Request.From; f != "" {
 				told = f == stoodAt(known, j.Request.family())
 			}
-			rec := w.e.services[slices.IndexFunc(w.e.services, func(s *service) bool { return s.Name == j.Service })].rec.Hosts[h]
+			rec := w.e.services[slices.IndexFunc(w.e.services, func(s *service) bool { return s.Name == j.Service })].rec.Hosts.Of(h)
 			if open := rec.Open4 || rec.Open6; told && !open {
 				t.Fatalf("%T: %s is told again what it has: %+v", ev, h, j)
 			}

@@ -473,7 +473,7 @@ func TestStopStartsNothing(t *testing.T) {
 	s.step(Stop{})
 	s.after(time.Minute, good(j))
 	s.silent()
-	if got := s.saved["home"]; got.Intent != nil || got.Hosts["home.example.com"].V4.String() != "84.0.0.2" {
+	if got := s.saved["home"]; got.Intent != nil || got.Hosts.Of("home.example.com").V4.String() != "84.0.0.2" {
 		t.Errorf("stored = %+v", got)
 	}
 }

@@ -175,7 +175,7 @@ func TestSuspicionThatIsRepeatedIsARefusal(t *testing.T) {
 	s.now = s.plan.Wake
 	s.step(Tick{})
 	s.step(suspect(s.sends("a.example.com 84.0.0.2"), "wrong login")) // another suspicion
-	if s.saved["home"].Hosts["a.example.com"].Refused != "" {
+	if s.saved["home"].Hosts.Of("a.example.com").Refused != "" {
 		t.Fatal("refused by two different words")
 	}
 	s.now = s.plan.Wake
@@ -361,7 +361,7 @@ func TestPersonsRequestsKeepTheLimits(t *testing.T) {
 		return r
 	}
 	ask(2, 0, "")
-	if len(s.saved["home"].Hosts["home.example.com"].Changes) != 2 || len(s.saved["home"].Requests) != 1 {
+	if len(s.saved["home"].Hosts.Of("home.example.com").Changes) != 2 || len(s.saved["home"].Requests) != 1 {
 		t.Errorf("what was permitted is not stored: %+v", s.saved["home"])
 	}
 	ask(2, aDay+margin, "allows 3 changes")

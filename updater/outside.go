@@ -289,7 +289,7 @@ func (l *look) take(now time.Time, ev Looked, random *rand.Rand) {
 // looksFor reports whether a service has use for the answer.
 func (s *service) looksFor(l *look) bool {
 	return (s.asks[wan.IPv4] == l || s.asks[wan.IPv6] == l) && s.Enabled && s.rec.Blocked == "" &&
-		slices.ContainsFunc(s.Hosts, func(name string) bool { return s.rec.Hosts[name].Refused == "" })
+		slices.ContainsFunc(s.Hosts, func(name string) bool { return s.rec.Hosts.Of(name).Refused == "" })
 }
 
 // look starts the looks that are due and gives up those of no more use.

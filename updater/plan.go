@@ -139,7 +139,7 @@ func (e *Engine) due(s *service) (Request, bool) {
 }
 
 func (s *service) needs(host string) need {
-	h := s.rec.Hosts[host]
+	h := s.rec.Hosts.Of(host)
 	n := need{host: host}
 	if h.Refused != "" {
 		return n

@@ -27,7 +27,7 @@ func (l *ledger) load(records map[string]persist.Record, saved, began time.Time)
 	l.requests, l.changes, l.last = map[[2]string]window{}, map[[2]string]window{}, map[string]time.Time{}
 	for name, r := range records {
 		l.requests[[2]string{r.Provider, name}] = windowOf(r.Requests, saved, began)
-		for host, h := range r.Hosts {
+		for host, h := range r.Hosts.All() {
 			key := [2]string{r.Account, host}
 			if w := windowOf(h.Changes, saved, began); len(w) > len(l.changes[key]) {
 				l.changes[key] = w
@@ -74,9 +74,9 @@ func (l *ledger) store(s *service, now time.Time, stamp func(time.Time) time.Tim
 		hosts := s.ownHosts()
 		for key, w := range l.changes {
 			if key[0] == s.Account {
-				h := hosts[key[1]]
+				h := hosts.Of(key[1])
 				h.Changes = w.within(aDay, now).stamps(stamp)
-				hosts[key[1]] = h
+				hosts.Set(key[1], h)
 			}
 		}
 	}

@@ -114,7 +114,7 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 		st.SentToday = s.rec.SentToday
 	}
 	for _, name := range s.Hosts {
-		h := s.rec.Hosts[name]
+		h := s.rec.Hosts.Of(name)
 		for _, f := range wan.Families() {
 			has, since := published(h, f)
 			wanted := s.choice[f].Addr
@@ -177,7 +177,7 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 		return Waiting, fmt.Sprintf("another request is on its way; %s is sent after it", req.Addrs(" and ")), ""
 	}
 	for _, name := range s.Hosts {
-		if why := s.rec.Hosts[name].Refused; why != "" {
+		if why := s.rec.Hosts.Of(name).Refused; why != "" {
 			return NeedsUser, why + s.resumeHint(), ""
 		}
 	}
@@ -242,7 +242,7 @@ func (s *service) stale() string {
 			continue
 		}
 		for _, name := range s.Hosts {
-			if a, _ := published(s.rec.Hosts[name], f); a.IsValid() {
+			if a, _ := published(s.rec.Hosts.Of(name), f); a.IsValid() {
 				return fmt.Sprintf("%s still has the %s record %s: %s", name, f.RecordType(), a, c.Reason)
 			}
 		}

@@ -275,8 +275,8 @@ func (w witness) Save(now persist.Moment, records iter.Seq2[string, persist.Reco
 // told finds a request that repeats what is confirmed, and a confirmation that
 // is lost.
 func (n *tenant) told(was, is persist.Record) {
-	for name, h := range is.Hosts {
-		if b := was.Hosts[name]; b.V4.IsValid() && !h.V4.IsValid() || b.V6.IsValid() && !h.V6.IsValid() {
+	for name, h := range is.Hosts.All() {
+		if b := was.Hosts.Of(name); b.V4.IsValid() && !h.V4.IsValid() || b.V6.IsValid() && !h.V6.IsValid() {
 			n.t.Errorf("what was confirmed of %s is forgotten: %+v", name, h)
 		}
 	}
@@ -284,7 +284,7 @@ func (n *tenant) told(was, is persist.Record) {
 		return
 	}
 	for _, name := range is.Intent.Hosts {
-		h := is.Hosts[name]
+		h := is.Hosts.Of(name)
 		if a := is.Intent.V4; a.IsValid() && a == h.V4 && h.From4 == "" {
 			n.t.Errorf("%s is told again that it is %s", name, a)
 		}

@@ -85,12 +85,9 @@ func (e *Engine) recall() {
 		if r.Intent == nil {
 			continue
 		}
-		hosts := maps.Clone(r.Hosts)
-		if hosts == nil {
-			hosts = map[string]persist.Host{}
-		}
+		hosts := slices.Clone(r.Hosts)
 		for _, host := range r.Intent.Hosts {
-			hosts[host] = opened(hosts[host], r.Intent.V4.IsValid(), r.Intent.V6.IsValid())
+			hosts.Set(host, opened(hosts.Of(host), r.Intent.V4.IsValid(), r.Intent.V6.IsValid()))
 		}
 		r.Hosts, r.Intent = hosts, nil
 		e.records[name] = r
@@ -100,7 +97,7 @@ func (e *Engine) recall() {
 // open notes that nobody knows what a request did to a name.
 func (s *service) open(req Request, host string) {
 	hosts := s.ownHosts()
-	hosts[host] = opened(hosts[host], req.V4.IsValid(), req.V6.IsValid())
+	hosts.Set(host, opened(hosts.Of(host), req.V4.IsValid(), req.V6.IsValid()))
 	for _, f := range wan.Families() {
 		if a := req.Addr(f); a.IsValid() {
 			s.let(part{host, f}, pass{but: a})
@@ -131,7 +128,7 @@ func (s *service) unheard(req Request) {
 // unsure reports whether a check has to come before a request. What the
 // provider takes from the connection nobody else can know.
 func (s *service) unsure(host string, f wan.Family) bool {
-	h := s.rec.Hosts[host]
+	h := s.rec.Hosts.Of(host)
 	has, _ := published(h, f)
 	wanted := s.lacks(h, f)
 	if !wanted.IsValid() || s.from[f] != "" || h.Refused != "" {
@@ -173,7 +170,7 @@ func (p *Plan) verify(e *Engine, s *service, req Request, now time.Time) bool {
 	c := Check{Service: s.Name, Account: s.Account, Login: s.Login, For: firstFor}
 	for _, r := range parts {
 		c.Families[r.family] = true
-		if isOpen(s.rec.Hosts[r.host], r.family) {
+		if isOpen(s.rec.Hosts.Of(r.host), r.family) {
 			c.For = checkFor
 		}
 		if !slices.Contains(c.Hosts, r.host) {
@@ -211,7 +208,7 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 	for _, host := range c.Hosts {
 		found := ev.of(host)
 		for _, f := range wan.Families() {
-			wanted, addrs := s.lacks(hosts[host], f), found.Addrs[f]
+			wanted, addrs := s.lacks(hosts.Of(host), f), found.Addrs[f]
 			switch r := (part{host, f}); {
 			case !c.Families[f] || s.from[f] != "":
 			case !found.Known[f]:
@@ -223,7 +220,7 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 			case len(addrs) > 1 || addrs[0] != wanted:
 				s.let(r, pass{found: addrs[0]})
 			default:
-				hosts[host] = confirm(hosts[host], f, wanted, "", stamp(now))
+				hosts.Set(host, confirm(hosts.Of(host), f, wanted, "", stamp(now)))
 				s.passed(r)
 				settled = true
 			}
@@ -251,7 +248,7 @@ func (ev Checked) of(host string) Found {
 
 // stands returns what a check found published instead of what is wanted.
 func (s *service) stands(host string, f wan.Family) (netip.Addr, bool) {
-	h := s.rec.Hosts[host]
+	h := s.rec.Hosts.Of(host)
 	has, _ := published(h, f)
 	found := s.passes[part{host, f}].found
 	return found, found.IsValid() && (isOpen(h, f) || !has.IsValid())
@@ -264,7 +261,7 @@ func (s *service) looksUp() string {
 		names += fmt.Sprintf(" and %d more", more)
 	}
 	for _, host := range s.check.Hosts {
-		if h := s.rec.Hosts[host]; h.Open4 || h.Open6 {
+		if h := s.rec.Hosts.Of(host); h.Open4 || h.Open6 {
 			return fmt.Sprintf("whether the last request took effect is not known; looking up what is published for %s before anything is sent", names)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 func (w *fuzzWorld) crash() {
 	w.checks, w.open = nil, map[part]bool{}
 	for _, r := range w.saved {
-		for name, h := range r.Hosts {
+		for name, h := range r.Hosts.All() {
 			for _, f := range wan.Families() {
 				w.open[part{name, f}] = isOpen(h, f)
 			}

@@ -103,7 +103,7 @@ func TestWhatACheckFindsDecides(t *testing.T) {
 			s.silent()
 			s.is(OK, 0)
 			st, since := s.status(0), s.now.Format(time.RFC3339)
-			if st.Records[0].Published != "84.0.0.2" || st.Records[0].Since != since || st.Sent != len(s.saved["home"].Day)/10 || s.saved["home"].Intent != nil || s.saved["home"].Hosts["home.example.com"].Open4 {
+			if st.Records[0].Published != "84.0.0.2" || st.Records[0].Since != since || st.Sent != len(s.saved["home"].Day)/10 || s.saved["home"].Intent != nil || s.saved["home"].Hosts.Of("home.example.com").Open4 {
 				t.Errorf("%s: status %+v, saved %+v", tt.name, st, s.saved)
 			}
 			s.again(true, home())
@@ -279,7 +279,7 @@ func TestALimitDoesNotDelayTheCheck(t *testing.T) {
 	s.step(Seen{WANWith("84.0.0.2", "2a00:1::1")})
 	s.step(finds(s.check("home.example.com"), "84.0.0.2"))
 	s.silent()
-	if got := s.saved["home"].Hosts["home.example.com"]; len(got.Changes) == 0 || got.V4.String() != "84.0.0.2" || got.V6.IsValid() {
+	if got := s.saved["home"].Hosts.Of("home.example.com"); len(got.Changes) == 0 || got.V4.String() != "84.0.0.2" || got.V6.IsValid() {
 		t.Errorf("saved = %+v", got)
 	}
 	if st := s.status(0); st.State != Waiting || !strings.Contains(st.Reason, "has had them") {

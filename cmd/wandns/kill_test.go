@@ -185,7 +185,7 @@ func (x *execution) kill(k killing, n int) (killed, repeated bool) {
 	x.drain()
 	rec, known := x.stored(place, k)
 	sent, open := len(sim.Ledger()), rec.Intent != nil
-	done := rec.Hosts["home.example.com"].V4 == netip.MustParseAddr(x.expected) && !open
+	done := rec.Hosts.Of("home.example.com").V4 == netip.MustParseAddr(x.expected) && !open
 	held := rec.NotBefore.After(time.Now())
 	if !known && !k.first {
 		x.t.Errorf("%s, killed %s: what was confirmed is lost", k.name, place)
@@ -224,7 +224,7 @@ func (x *execution) stored(place string, k killing) (persist.Record, bool) {
 		x.t.Errorf("%s, killed %s: %v", k.name, place, err)
 	}
 	rec := all["home"]
-	h, ok := rec.Hosts["home.example.com"]
+	h, ok := rec.Hosts.Of("home.example.com"), rec.Hosts.Has("home.example.com")
 	return rec, ok && (h.V4.String() == "84.0.0.2" || h.V4.String() == x.expected)
 }
 
