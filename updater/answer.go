@@ -283,7 +283,7 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 		affected = e.sharing(s.Account)
 	}
 	for _, o := range affected {
-		o.hold = hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6, false}
+		o.hold = &hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6, false}
 		if f.Kind != Unreachable && f.Kind != Clock {
 			o.rec.NotBefore, o.rec.Waiting = stamp(e.Stamp(o.hold.until).Add(time.Second-1)), o.hold.why
 			o.rec.Throttled = f.Kind == Throttled

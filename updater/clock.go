@@ -127,8 +127,8 @@ func (e *Engine) clocked(ev Clocked) {
 		return
 	}
 	for _, s := range e.services {
-		if s.hold.kind == Clock {
-			s.hold = hold{}
+		if s.held().kind == Clock {
+			s.hold = nil
 		}
 	}
 	for _, l := range e.looks {
@@ -142,7 +142,7 @@ func (e *Engine) clocked(ev Clocked) {
 func (e *Engine) age(d time.Duration) {
 	e.aged = true
 	for _, s := range e.services {
-		if s.hold.kept {
+		if s.held().kept {
 			s.hold.until = s.hold.until.Add(-d)
 			if !s.rec.NotBefore.IsZero() {
 				s.rec.NotBefore = s.rec.NotBefore.Add(-d)
@@ -192,7 +192,7 @@ func (e *Engine) awaitsClock(now time.Time, s *service, state State) bool {
 		return true
 	case state != Waiting || e.trusted:
 		return false
-	case s.hold.until.After(now):
+	case s.held().until.After(now):
 		return s.hold.kept
 	}
 	return e.ledger.kept(s, e.began)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -15,10 +16,23 @@ import (
 // Service is one account at one provider and the names that share one address
 // policy, as the engine sees it.
 type Service struct {
-	Name     string
-	Provider string // Spec.Name
-	Title    string // Spec.Title
-	Hosts    []string
+	Self
+	Terms
+}
+
+// Self is what is a service's own.
+type Self struct {
+	Name    string
+	Hosts   []string
+	Account string // equal for services that share an account
+	Login   string // differs when the account or its credentials do
+	Config  string // differs when anything in the configuration does
+}
+
+// Terms are what many services may have in common.
+type Terms struct {
+	Provider string  // Spec.Name
+	Title    string  // Spec.Title
 	Families [2]bool // by wan.Family: is it to be published
 	Policy   wan.Policy
 	Source   Source
@@ -28,10 +42,7 @@ type Service struct {
 	Enabled  bool
 	// FromSource: the provider publishes the address that a request comes from.
 	FromSource bool
-	Reads      bool   // the provider says what it publishes, so a check is a request to it
-	Account    string // equal for services that share an account
-	Login      string // differs when the account or its credentials do
-	Config     string // differs when anything in the configuration does
+	Reads      bool // the provider says what it publishes, so a check is a request to it
 }
 
 // Event is something that happened.
@@ -109,24 +120,30 @@ type Engine struct {
 
 // service is a Service and what has become of it.
 type service struct {
-	*Service
+	Self
+	*Terms // shared by services that have the same ones
 	rec    persist.Record
-	stored bool           // rec says more than the configuration
-	choice [2]*wan.Choice // shared by services with one policy
-	own    [2]*wan.Choice // choice, but for what is seen from outside
-	from   [2]string      // where the provider takes the address of the connection: see standing
-	asks   [2]*look       // who is to say which address it is
+	stored bool     // rec says more than the configuration
+	sees   [2]*view // by wan.Family
 	flight *Request
 	last   time.Time // when the last request left
 	prior  time.Time // when that of the account before it ended
 	gaveUp bool      // on the last request, before its answer
 	unsent bool      // the last request never reached the provider; its intent is open
 	flaps  int
-	hold   hold
+	hold   *hold // nil for none
 	told   []telling
 
 	check  *Check // in flight
 	passes map[part]pass
+}
+
+// view is what the WAN is to services with one policy, for one family.
+type view struct {
+	wan.Choice            // to publish
+	own        wan.Choice // Choice, but for what is seen from outside
+	from       string     // where the provider takes the address of the connection: see standing
+	asks       *look      // who is to say which address it is
 }
 
 // hold is a time before which no request leaves.
@@ -136,6 +153,13 @@ type hold struct {
 	why    string
 	v4, v6 netip.Addr // what was sent, if anything was
 	kept   bool       // from before this process
+}
+
+func (s *service) held() hold {
+	if s.hold == nil {
+		return hold{}
+	}
+	return *s.hold
 }
 
 // ours reports whether the wait is our own caution, not anybody's demand.
@@ -230,23 +254,26 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 		}
 	}
 	e.services = nil
-	services = slices.Clone(services)
 	sharing := map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(e.records)) {
 		account := e.records[name].Account
 		sharing[account] = append(sharing[account], name)
 	}
-	for i := range services {
-		c := &services[i]
+	var terms *Terms
+	for _, c := range services {
+		if terms == nil || !reflect.DeepEqual(*terms, c.Terms) {
+			own := c.Terms
+			terms = &own
+		}
 		rec, stored := e.records[c.Name]
-		s := &service{rec: rec, stored: stored, choice: [2]*wan.Choice{{}, {}}}
+		s := &service{rec: rec, stored: stored, sees: [2]*view{{}, {}}}
 		i := slices.IndexFunc(old, func(s *service) bool { return s.Name == c.Name })
 		if i >= 0 {
 			s = old[i]
 		} else if s.rec.Account == c.Account {
 			e.wait(now, s, s.rec, first)
 		}
-		e.adopt(s, c)
+		e.adopt(s, c.Self, terms)
 		e.inherit(now, s, sharing[s.Account], first, i < 0)
 		e.services = append(e.services, s)
 	}
@@ -302,8 +329,8 @@ func told(h persist.Host) time.Time { return later(h.Since4, h.Since6) }
 
 // wait keeps the wait of a stored record, if it is the longer one.
 func (e *Engine) wait(now time.Time, s *service, r persist.Record, kept bool) {
-	if left := min(r.NotBefore.Sub(e.Stamp(now)), longest); left > 0 && now.Add(left).After(s.hold.until) {
-		s.hold = hold{until: now.Add(left), kind: Transient, why: r.Waiting, kept: kept}
+	if left := min(r.NotBefore.Sub(e.Stamp(now)), longest); left > 0 && now.Add(left).After(s.held().until) {
+		s.hold = &hold{until: now.Add(left), kind: Transient, why: r.Waiting, kept: kept}
 		if r.Throttled {
 			s.hold.kind = Throttled
 		}
@@ -311,13 +338,13 @@ func (e *Engine) wait(now time.Time, s *service, r persist.Record, kept bool) {
 }
 
 // adopt gives a service its configuration and drops what belonged to another.
-func (e *Engine) adopt(s *service, c *Service) {
-	s.Service = c
+func (e *Engine) adopt(s *service, c Self, terms *Terms) {
+	s.Self, s.Terms = c, terms
 	stored := s.rec.Account != ""
 	switch {
 	case s.rec.Account != c.Account:
 		s.rec = persist.Record{Account: c.Account, Login: c.Login, Config: c.Config}
-		s.hold, s.flaps, s.told, s.passes = hold{}, 0, nil, nil
+		s.hold, s.flaps, s.told, s.passes = nil, 0, nil, nil
 		e.dirty[s.Name] = stored
 	case s.rec.Config != c.Config:
 		s.rec.Config, s.rec.Login = c.Config, c.Login
@@ -331,8 +358,8 @@ func (e *Engine) see(state wan.State) {
 	e.state, e.seen = state, true
 	e.choose()
 	for _, s := range e.services {
-		if s.hold.kind == Unreachable && rerouted {
-			s.hold = hold{}
+		if s.held().kind == Unreachable && rerouted {
+			s.hold = nil
 		}
 	}
 }
@@ -354,8 +381,8 @@ func (e *Engine) poke(now time.Time, names []string) {
 			continue
 		}
 		switch {
-		case s.hold.kind == Unreachable, s.hold.kind == Clock, s.hold.ours() && now.Sub(s.last) >= cautious:
-			s.hold = hold{}
+		case s.held().kind == Unreachable, s.held().kind == Clock, s.held().ours() && now.Sub(s.last) >= cautious:
+			s.hold = nil
 		}
 		s.hurry(now)
 	}

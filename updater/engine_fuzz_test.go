@@ -192,7 +192,7 @@ func (w *fuzzWorld) reboot(n int) {
 	w.step(Clocked{Passed: w.passed(n & 3)})
 	w.now = w.now.Add(1)
 	for _, s := range w.e.services {
-		if wait := s.hold.until.Sub(w.now.Add(w.wrong)); wait > left[s.Account] {
+		if wait := s.held().until.Sub(w.now.Add(w.wrong)); wait > left[s.Account] {
 			w.t.Fatalf("after a start %s waits for %s, of which %s were left", s.Name, wait, left[s.Account])
 		}
 	}

@@ -35,8 +35,8 @@ func home(hosts ...string) Service {
 		hosts = []string{"home.example.com"}
 	}
 	return Service{
-		Name: "home", Provider: "noip", Title: "No-IP", Hosts: hosts, Families: [2]bool{true, true},
-		Enabled: true, Account: "account", Login: "login", Config: "config",
+		Self{Name: "home", Hosts: hosts, Account: "account", Login: "login", Config: "config"},
+		Terms{Provider: "noip", Title: "No-IP", Families: [2]bool{true, true}, Enabled: true},
 	}
 }
 

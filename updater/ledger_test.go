@@ -185,7 +185,7 @@ func TestSuspicionThatIsRepeatedIsARefusal(t *testing.T) {
 	s.after(time.Hour, Seen{WANWith("84.0.0.3")})
 	s.step(suspect(s.sends("a.example.com 84.0.0.3"), "wrong login")) // a success lay between
 	s.silent()
-	s.reboot(s.plan.Wake, s.plan.Wake.Sub(s.now), *s.e.services[0].Service)
+	s.reboot(s.plan.Wake, s.plan.Wake.Sub(s.now), Service{s.e.services[0].Self, *s.e.services[0].Terms})
 	s.step(Seen{WANWith("84.0.0.3")})
 	if len(s.plan.Jobs) == 0 { // the wait is stored in whole seconds
 		s.now = s.plan.Wake

@@ -118,21 +118,21 @@ func (s *service) lookKey(f wan.Family) string {
 
 // choose decides for every service which address of which family it wants.
 func (e *Engine) choose() {
-	here, chosen, none := map[*look]bool{}, map[wish]pick{}, &wan.Choice{}
+	here, chosen, none := map[*look]bool{}, map[wish]pick{}, &view{}
 	for _, s := range e.services {
-		had := s.choice
-		s.choice, s.own, s.from, s.asks = [2]*wan.Choice{none, none}, [2]*wan.Choice{none, none}, [2]string{}, [2]*look{}
+		had := s.sees
+		s.sees = [2]*view{none, none}
 		for _, f := range wan.Families() {
 			if e.seen && s.Families[f] {
 				e.chooseFor(s, f, chosen)
 			}
-			if l := s.asks[f]; l != nil {
+			if l := s.sees[f].asks; l != nil {
 				here[l] = true
 			}
 		}
-		moved := had[wan.IPv4].Addr != s.choice[wan.IPv4].Addr || had[wan.IPv6].Addr != s.choice[wan.IPv6].Addr
-		if s.hold.kind == Unreachable && moved {
-			s.hold = hold{}
+		moved := had[wan.IPv4].Addr != s.sees[wan.IPv4].Addr || had[wan.IPv6].Addr != s.sees[wan.IPv6].Addr
+		if s.held().kind == Unreachable && moved {
+			s.hold = nil
 		}
 	}
 	for _, l := range e.looks {
@@ -151,7 +151,7 @@ type wish struct {
 
 // pick is what Source.Choose finds for a wish.
 type pick struct {
-	own     *wan.Choice
+	*view
 	outside bool
 }
 
@@ -169,32 +169,29 @@ func (e *Engine) chooseFor(s *service, f wan.Family, chosen map[wish]pick) {
 	is, ok := chosen[w]
 	if !ok {
 		own, outside := s.Source.Choose(e.state, f, p)
-		is = pick{&own, outside}
+		is = pick{&view{Choice: own, own: own}, outside}
+		if outside && s.Source == ProviderSource {
+			is.from = standing(e.state, f, own)
+		}
 		chosen[w] = is
 	}
-	s.own[f], s.choice[f] = is.own, is.own
-	if !is.outside {
+	s.sees[f] = is.view
+	if !is.outside || s.Source == ProviderSource {
 		return
 	}
-	own := *is.own
-	stand := standing(e.state, f, own)
-	if s.Source == ProviderSource {
-		s.from[f] = stand
-		return
-	}
+	own := is.own
 	if i < 0 {
 		i = len(e.looks)
 		e.looks = append(e.looks, &look{Look: Look{Key: key, Family: f, URLs: s.URLs[f]}})
 	}
 	l := e.looks[i]
-	l.stands(own, stand+connection(e.state, own.Device))
+	l.stands(own, standing(e.state, f, own)+connection(e.state, own.Device))
 	pinned, _ := e.state.Pinned(s.Policy)
 	l.Way = Way{Device: pinned, Only: Over(f)}
 	if own.Device == pinned {
 		l.Way.from(own.Addr)
 	}
-	seen := l.choice()
-	s.asks[f], s.choice[f] = l, &seen
+	s.sees[f] = &view{Choice: l.choice(), own: own, asks: l}
 }
 
 // stands takes in the WAN's own address. What was seen of another WAN is of no
@@ -288,7 +285,7 @@ func (l *look) take(now time.Time, ev Looked, random *rand.Rand) {
 
 // looksFor reports whether a service has use for the answer.
 func (s *service) looksFor(l *look) bool {
-	return (s.asks[wan.IPv4] == l || s.asks[wan.IPv6] == l) && s.Enabled && s.rec.Blocked == "" &&
+	return (s.sees[wan.IPv4].asks == l || s.sees[wan.IPv6].asks == l) && s.Enabled && s.rec.Blocked == "" &&
 		slices.ContainsFunc(s.Hosts, func(name string) bool { return s.rec.Hosts.Of(name).Refused == "" })
 }
 
@@ -319,8 +316,8 @@ func (e *Engine) forgetLooks() {
 
 // hurry lets a service look now, if it did not a moment ago.
 func (s *service) hurry(now time.Time) {
-	for _, l := range s.asks {
-		if l != nil && now.Sub(l.last) >= cautious {
+	for _, v := range s.sees {
+		if l := v.asks; l != nil && now.Sub(l.last) >= cautious {
 			l.next = time.Time{}
 		}
 	}
@@ -328,8 +325,8 @@ func (s *service) hurry(now time.Time) {
 
 // awaits returns the look that a service without any address waits for.
 func (s *service) awaits() *look {
-	for _, l := range s.asks {
-		if l != nil && !l.addr.IsValid() && s.looksFor(l) {
+	for _, v := range s.sees {
+		if l := v.asks; l != nil && !l.addr.IsValid() && s.looksFor(l) {
 			return l
 		}
 	}
@@ -339,14 +336,14 @@ func (s *service) awaits() *look {
 // hidden warns of published addresses at which nobody can be reached.
 func (s *service) hidden() string {
 	for _, f := range wan.Families() {
-		seen := s.choice[f].Addr
+		seen := s.sees[f].Addr
 		switch {
-		case s.from[f] != "":
+		case s.sees[f].from != "":
 			seen = s.kept(f)
-		case s.asks[f] == nil:
+		case s.sees[f].asks == nil:
 			continue
 		}
-		if why := Behind(text(seen), *s.own[f]); why != "" && seen.IsValid() {
+		if why := Behind(text(seen), s.sees[f].own); why != "" && seen.IsValid() {
 			return why
 		}
 	}

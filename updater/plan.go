@@ -80,7 +80,7 @@ func (s *service) outdated() bool {
 	if s.flight == nil {
 		return false
 	}
-	v4, v6 := s.choice[wan.IPv4].Addr, s.choice[wan.IPv6].Addr
+	v4, v6 := s.sees[wan.IPv4].Addr, s.sees[wan.IPv6].Addr
 	return s.flight.V4.IsValid() && v4.IsValid() && v4 != s.flight.V4 ||
 		s.flight.V6.IsValid() && v6.IsValid() && v6 != s.flight.V6
 }
@@ -148,13 +148,13 @@ func (s *service) needs(host string) need {
 	switch both := n.v4.IsValid() && n.v6.IsValid(); {
 	case both && s.Limits.OneFamily && s.confirmed(part{host, wan.IPv4}).After(s.confirmed(part{host, wan.IPv6})):
 		n.v4 = netip.Addr{}
-	case both && (s.Limits.OneFamily || s.from[wan.IPv4] != ""): // a connection has one address
+	case both && (s.Limits.OneFamily || s.sees[wan.IPv4].from != ""): // a connection has one address
 		n.v6 = netip.Addr{}
 	}
 	if n.v4.IsValid() {
-		n.from = s.from[wan.IPv4]
+		n.from = s.sees[wan.IPv4].from
 	} else if n.v6.IsValid() {
-		n.from = s.from[wan.IPv6]
+		n.from = s.sees[wan.IPv6].from
 	}
 	return n
 }
@@ -162,7 +162,7 @@ func (s *service) needs(host string) need {
 // lacks returns the address of a family that a name is yet to get.
 func (s *service) lacks(h persist.Host, f wan.Family) netip.Addr {
 	has, _ := published(h, f)
-	wanted, from := s.choice[f].Addr, s.from[f]
+	wanted, from := s.sees[f].Addr, s.sees[f].from
 	if !isOpen(h, f) && (from == "" && wanted == has || from != "" && from == stoodAt(h, f)) {
 		return netip.Addr{}
 	}
@@ -178,9 +178,9 @@ func (e *Engine) earliest(s *service, req Request) time.Time {
 // ready is when a service has waited long enough: not before the hold ends,
 // and after a growing pause while the address flaps.
 func (s *service) ready(req Request) time.Time {
-	at := s.hold.until
-	another := req.V4 != s.hold.v4 || req.V6 != s.hold.v6
-	if s.hold.ours() && another && !s.last.IsZero() {
+	at := s.held().until
+	another := req.V4 != s.held().v4 || req.V6 != s.held().v6
+	if s.held().ours() && another && !s.last.IsZero() {
 		at = earlier(at, s.last.Add(cautious)) // the failure was another address's
 	}
 	if !s.last.IsZero() && (s.gaveUp || s.replaces(req)) {
@@ -224,7 +224,7 @@ func (s *service) start(now, at time.Time, req Request) (store bool) {
 	case s.gaveUp, s.replaces(req):
 		s.flaps++
 	}
-	s.last, s.hold, s.gaveUp = now, hold{}, false
+	s.last, s.hold, s.gaveUp = now, nil, false
 	s.flight = &req
 	s.identify()
 	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false

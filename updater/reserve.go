@@ -35,7 +35,7 @@ func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
 	}
 	busy, _ := e.busy()
 	switch free := e.ledger.hourFree(s); {
-	case s.hold.kind == Throttled && s.hold.until.After(now):
+	case s.held().kind == Throttled && s.held().until.After(now):
 		return Permit{shown(now, s.hold.until), s.hold.why}
 	case free.After(now):
 		return Permit{shown(now, free), s.limitWords()}

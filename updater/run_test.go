@@ -122,8 +122,8 @@ func (h *house) account(hosts ...string) updater.Account {
 		return nil, errors.New("network is unreachable")
 	}
 	return carried(updater.Service{
-		Name: "home", Provider: spec.Name, Title: spec.Title, Hosts: hosts, Families: [2]bool{true, true},
-		Limits: spec.Limits, Enabled: true, Account: "a", Config: "c",
+		Self:  updater.Self{Name: "home", Hosts: hosts, Account: "a", Config: "c"},
+		Terms: updater.Terms{Provider: spec.Name, Title: spec.Title, Families: [2]bool{true, true}, Limits: spec.Limits, Enabled: true},
 	}, updater.Carrier{
 		Client:  updater.NewClient(updater.ClientConfig{Dial: nobody}),
 		Secrets: []string{canary},

@@ -117,8 +117,8 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 		h := s.rec.Hosts.Of(name)
 		for _, f := range wan.Families() {
 			has, since := published(h, f)
-			wanted := s.choice[f].Addr
-			if s.from[f] != "" {
+			wanted := s.sees[f].Addr
+			if s.sees[f].from != "" {
 				wanted = netip.Addr{} // the provider's to say
 				if !s.lacks(h, f).IsValid() {
 					wanted = has
@@ -159,9 +159,9 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 		return Sending, s.flight.says(s.Title), ""
 	case s.check != nil:
 		return Verifying, s.looksUp(), ""
-	case due && at.After(now) && s.hold.kind == Clock:
+	case due && at.After(now) && s.held().kind == Clock:
 		return BadClock, s.hold.why + "; it goes on by itself when the clock is right", next
-	case due && s.hold.until.After(now):
+	case due && s.held().until.After(now):
 		return Waiting, s.hold.why + "; it tries again by itself", next
 	case due && at.After(now) && s.replaces(req) && s.flaps > 1 && !e.allowance(s, req.Hosts).After(s.last.Add(flap(s.flaps))):
 		return Waiting, "the address keeps changing; the newest is sent after a pause", next
@@ -237,7 +237,7 @@ func (s *service) limitWords() string {
 // replaced, while the other family is well.
 func (s *service) stale() string {
 	for _, f := range wan.Families() {
-		c := s.choice[f]
+		c := s.sees[f]
 		if !s.Families[f] || c.Addr.IsValid() {
 			continue
 		}
@@ -275,7 +275,7 @@ func (e *Engine) absent(s *service) string {
 	}
 	why := ""
 	for _, f := range wan.Families() {
-		c := s.choice[f]
+		c := s.sees[f]
 		switch {
 		case !s.Families[f]:
 		case c.Addr.IsValid():

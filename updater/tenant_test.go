@@ -128,8 +128,8 @@ func (n *tenant) account(hosts ...string) updater.Account {
 	}
 	client := updater.NewClient(updater.ClientConfig{Dial: n.dial, Secrets: n.secrets()})
 	return carried(updater.Service{
-		Name: "home", Provider: spec.Name, Title: spec.Title, Hosts: hosts, Families: families, Limits: limits,
-		Enabled: true, FromSource: spec.FromSource, Account: "a", Login: digest(n.values), Config: digest(n.values, hosts),
+		Self:  updater.Self{Name: "home", Hosts: hosts, Account: "a", Login: digest(n.values), Config: digest(n.values, hosts)},
+		Terms: updater.Terms{Provider: spec.Name, Title: spec.Title, Families: families, Limits: limits, Enabled: true, FromSource: spec.FromSource},
 	}, updater.Carrier{
 		Client: client, Secrets: n.secrets(),
 		Provider: spec.New(updater.Settings{

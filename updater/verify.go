@@ -131,7 +131,7 @@ func (s *service) unsure(host string, f wan.Family) bool {
 	h := s.rec.Hosts.Of(host)
 	has, _ := published(h, f)
 	wanted := s.lacks(h, f)
-	if !wanted.IsValid() || s.from[f] != "" || h.Refused != "" {
+	if !wanted.IsValid() || s.sees[f].from != "" || h.Refused != "" {
 		return false
 	}
 	p, passed := s.passes[part{host, f}]
@@ -210,7 +210,7 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 		for _, f := range wan.Families() {
 			wanted, addrs := s.lacks(hosts.Of(host), f), found.Addrs[f]
 			switch r := (part{host, f}); {
-			case !c.Families[f] || s.from[f] != "":
+			case !c.Families[f] || s.sees[f].from != "":
 			case !found.Known[f]:
 				s.let(r, pass{blind: true})
 			case !wanted.IsValid(): // the WAN flaps: there is nothing to compare it with
@@ -230,7 +230,7 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 		// What the intent still says of others is said by their names too.
 		s.rec.Intent, s.unsent = nil, false
 		s.rec.Failures, s.rec.Error = 0, ""
-		if !s.hold.until.After(now) {
+		if !s.held().until.After(now) {
 			s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
 		}
 		s.identify()

@@ -59,7 +59,7 @@ func (w *fuzzWorld) find(n int) {
 		found := Found{Host: host}
 		for _, f := range wan.Families() {
 			w.open[part{host, f}] = w.open[part{host, f}] && !c.Families[f]
-			wanted := s.choice[f].Addr
+			wanted := s.sees[f].Addr
 			switch (n + j) % 4 {
 			case 0:
 				continue

@@ -54,7 +54,7 @@ func WayOf(ctx context.Context) Way {
 // and one whose provider publishes where the request comes from.
 func (e *Engine) way(s *service) Way {
 	var w Way
-	own := s.own[wan.IPv4]
+	own := s.sees[wan.IPv4].own
 	if w.Device, _ = e.state.Pinned(s.Policy); w.Device == "" && s.FromSource {
 		w.Device = own.Device
 	}
@@ -67,9 +67,9 @@ func (e *Engine) way(s *service) Way {
 	for _, a := range e.state.Addrs {
 		switch ip := a.Prefix.Addr(); {
 		case a.Device != w.Device:
-		case ip == s.choice[wan.IPv4].Addr:
+		case ip == s.sees[wan.IPv4].Addr:
 			w.V4 = ip
-		case ip == s.choice[wan.IPv6].Addr:
+		case ip == s.sees[wan.IPv6].Addr:
 			w.V6 = ip
 		}
 	}

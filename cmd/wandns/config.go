@@ -200,8 +200,11 @@ func (o outlet) carry() func() updater.Carrier {
 func (c serviceConfig) account() updater.Account {
 	a := updater.Account{
 		Service: updater.Service{
-			Name: c.Name, Provider: c.Spec.Name, Title: c.Spec.Title, Hosts: c.Hosts,
-			Families: c.Families, Policy: c.Policy, Source: c.Source, URLs: c.URLs, Trust: c.CAFile, Limits: c.limits(), Enabled: c.Enabled, FromSource: c.Spec.FromSource,
+			Self: updater.Self{Name: c.Name, Hosts: c.Hosts},
+			Terms: updater.Terms{
+				Provider: c.Spec.Name, Title: c.Spec.Title, Families: c.Families, Policy: c.Policy, Source: c.Source,
+				URLs: c.URLs, Trust: c.CAFile, Limits: c.limits(), Enabled: c.Enabled, FromSource: c.Spec.FromSource,
+			},
 		},
 		Carry: c.carry(),
 	}
