@@ -112,7 +112,7 @@ func (e *Engine) count(now time.Time, s *service, req Request, results []Result,
 // settle records what was confirmed and what was refused, name by name, and
 // returns the gravest fault of the rest.
 func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
-	hosts := s.ownHosts()
+	hosts := &s.rec.Hosts
 	var worst *Fault
 	refused := ""
 	for _, name := range req.Hosts {
@@ -233,13 +233,6 @@ func graver(a, b *Fault) *Fault {
 		return b
 	}
 	return a
-}
-
-// ownHosts returns a copy of the record's names that may be changed: the one
-// before may still be on its way to the journal.
-func (s *service) ownHosts() *persist.Hosts {
-	s.rec.Hosts = slices.Clone(s.rec.Hosts)
-	return &s.rec.Hosts
 }
 
 // stamp is a time as it is stored: whole seconds, UTC.

@@ -123,11 +123,10 @@ type service struct {
 	Self
 	*Terms // shared by services that have the same ones
 	rec    persist.Record
-	stored bool     // rec says more than the configuration
 	sees   [2]*view // by wan.Family
 	flight *Request
 	last   time.Time // when the last request left
-	prior  time.Time // when that of the account before it ended
+	stored bool      // rec says more than the configuration
 	gaveUp bool      // on the last request, before its answer
 	unsent bool      // the last request never reached the provider; its intent is open
 	flaps  int
@@ -183,7 +182,7 @@ func NewEngine(records map[string]persist.Record, saved time.Time, seed uint64) 
 // with what he can do.
 func (e *Engine) Shut(why string) { e.shut = why }
 
-// Records are what a later process has to know, by service.
+// Records are what a later process has to know, by service, until the next step.
 func (e *Engine) Records() iter.Seq2[string, persist.Record] {
 	return func(yield func(string, persist.Record) bool) {
 		for name, r := range e.records {
@@ -317,7 +316,7 @@ func (e *Engine) inherit(now time.Time, s *service, names []string, first, back 
 		for _, host := range s.Hosts {
 			h, own := r.Hosts.Of(host), s.rec.Hosts.Of(host)
 			if r.Hosts.Has(host) && (!s.rec.Hosts.Has(host) || back && told(h).After(told(own))) {
-				s.ownHosts().Set(host, h)
+				s.rec.Hosts.Set(host, h)
 				e.dirty[s.Name] = true
 			}
 		}
@@ -350,6 +349,10 @@ func (e *Engine) adopt(s *service, c Self, terms *Terms) {
 		s.rec.Config, s.rec.Login = c.Config, c.Login
 		s.unblock()
 		e.dirty[s.Name] = stored
+	}
+	if s.Enabled { // later, what lasts would lie between what requests leave
+		s.rec.Hosts = slices.Grow(s.rec.Hosts, max(len(s.Hosts)-len(s.rec.Hosts), 0))
+		s.told = slices.Grow(s.told, max(len(s.Hosts)-len(s.told), 0))
 	}
 }
 
@@ -425,7 +428,7 @@ func (e *Engine) forgive(account string) {
 func (s *service) unblock() (changed bool) {
 	changed = s.rec.Blocked != ""
 	s.rec.Blocked = ""
-	hosts := s.ownHosts()
+	hosts := &s.rec.Hosts
 	for name, h := range hosts.All() {
 		if h.Refused != "" || h.Suspect != "" {
 			h.Refused, h.Suspect, changed = "", "", true

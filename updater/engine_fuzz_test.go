@@ -283,7 +283,7 @@ func (w *fuzzWorld) step(ev Event) {
 	t, now := w.t, w.now.Add(w.wrong)
 	plan := w.e.Step(now, ev)
 	if plan.Save {
-		w.saved = maps.Collect(w.e.Records())
+		w.saved = snapshot(w.e)
 		w.stored, w.record = w.now, w.e.Stamp(now).Truncate(time.Second)
 	}
 	if wait := plan.Wake.Sub(now); !plan.Wake.IsZero() && (wait <= 0 || wait > longest*5/4+margin) {

@@ -82,9 +82,19 @@ func (s *script) step(ev Event) {
 
 func (s *script) save(p Plan) {
 	if p.Save {
-		s.saved = maps.Collect(s.e.Records())
+		s.saved = snapshot(s.e)
 		s.clock = s.e.Stamp(s.now)
 	}
+}
+
+// snapshot is what a journal makes of an engine's records.
+func snapshot(e *Engine) map[string]persist.Record {
+	records := maps.Collect(e.Records())
+	for name, r := range records {
+		r.Hosts = slices.Clone(r.Hosts)
+		records[name] = r
+	}
+	return records
 }
 
 func (s *script) after(d time.Duration, ev Event) {

@@ -38,9 +38,8 @@ func (e *Engine) plan(now time.Time) Plan {
 		if req.From != "" {
 			req.Way.Only = Over(req.family())
 		}
-		s.prior = e.ledger.last[s.Account]
 		e.ledger.sent(s, req.Hosts, 1, now)
-		e.ledger.touch(s, now)
+		e.ledger.leave(s, now)
 		if s.start(now, stamp(e.Stamp(now)), req) {
 			e.dirty[s.Name] = true
 		}

@@ -14,6 +14,7 @@ type ledger struct {
 	requests map[[2]string]window // by provider and service: of the last hour
 	changes  map[[2]string]window // by account and host: of the last day
 	last     map[string]time.Time // by account: the last request, where there is a floor
+	prior    map[string]time.Time // by account: the one before
 }
 
 // The spans in which providers count.
@@ -24,7 +25,8 @@ const (
 
 // load takes in what was stored before this process.
 func (l *ledger) load(records map[string]persist.Record, saved, began time.Time) {
-	l.requests, l.changes, l.last = map[[2]string]window{}, map[[2]string]window{}, map[string]time.Time{}
+	l.requests, l.changes = map[[2]string]window{}, map[[2]string]window{}
+	l.last, l.prior = map[string]time.Time{}, map[string]time.Time{}
 	for name, r := range records {
 		l.requests[[2]string{r.Provider, name}] = windowOf(r.Requests, saved, began)
 		for host, h := range r.Hosts.All() {
@@ -71,7 +73,7 @@ func (l *ledger) store(s *service, now time.Time, stamp func(time.Time) time.Tim
 		s.rec.Last = stamp(last).Add(time.Second - 1).Truncate(time.Second)
 	}
 	if s.Limits.PerDay > 0 {
-		hosts := s.ownHosts()
+		hosts := &s.rec.Hosts
 		for key, w := range l.changes {
 			if key[0] == s.Account {
 				h := hosts.Of(key[1])
@@ -118,7 +120,15 @@ func (l *ledger) unsent(s *service) {
 	if w := l.requests[key]; len(w) > 0 {
 		l.requests[key] = slices.Clone(w[:len(w)-1])
 	}
-	l.touch(s, s.prior)
+	l.touch(s, l.prior[s.Account])
+}
+
+// leave notes that a request of an account leaves.
+func (l *ledger) leave(s *service, now time.Time) {
+	if s.Limits.Floor > 0 {
+		l.prior[s.Account] = l.last[s.Account]
+		l.touch(s, now)
+	}
 }
 
 // touch notes when the last request of an account left or was answered.

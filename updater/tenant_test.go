@@ -260,6 +260,7 @@ func (w witness) Save(now persist.Moment, records iter.Seq2[string, persist.Reco
 		w.n.records = map[string]persist.Record{}
 	}
 	for name, r := range records {
+		r.Hosts = slices.Clone(r.Hosts)
 		w.n.told(w.n.records[name], r)
 		w.n.records[name] = r
 		r.Tokens = nil

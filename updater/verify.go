@@ -96,7 +96,7 @@ func (e *Engine) recall() {
 
 // open notes that nobody knows what a request did to a name.
 func (s *service) open(req Request, host string) {
-	hosts := s.ownHosts()
+	hosts := &s.rec.Hosts
 	hosts.Set(host, opened(hosts.Of(host), req.V4.IsValid(), req.V6.IsValid()))
 	for _, f := range wan.Families() {
 		if a := req.Addr(f); a.IsValid() {
@@ -204,7 +204,7 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 		}
 		return
 	}
-	hosts, settled := s.ownHosts(), false
+	hosts, settled := &s.rec.Hosts, false
 	for _, host := range c.Hosts {
 		found := ev.of(host)
 		for _, f := range wan.Families() {
