@@ -96,8 +96,9 @@ type Runner struct {
 	// Clock says how far the wall clock can be relied on; nil for the
 	// kernel's, if nothing was stored before.
 	Clock *Timekeeper
-	// Rest, if set, is called when nothing has happened for a moment.
-	Rest func()
+	// Toil, if set, is called when many requests leave together, and Rest when
+	// nothing has happened for a moment.
+	Toil, Rest func()
 	// Stirred tells that others did something that Rest should follow.
 	Stirred <-chan struct{}
 
@@ -107,6 +108,7 @@ type Runner struct {
 	saveAt  time.Time // when to repeat a save that failed; zero if none did
 	done    chan outcome
 	running int
+	toiling bool
 	seen    bool // the WAN was read
 	wake    time.Time
 	permit  Permit // of the last step
@@ -217,6 +219,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		case <-calm.C:
 			calming = false
 			if r.running == 0 {
+				r.toiling = false
 				r.Rest()
 			}
 		case <-r.Clock.Steps:
@@ -324,9 +327,15 @@ func (r *Runner) carryOut(ctx context.Context, plan Plan) {
 	}
 }
 
+// many is how many requests are worth a Toil.
+const many = 8
+
 // start does something that takes time; its outcome is an event.
 func (r *Runner) start(ctx context.Context, key string, do func(context.Context) Event) {
-	r.running++
+	if r.running++; r.running == many && !r.toiling && r.Toil != nil {
+		r.toiling = true
+		r.Toil()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	f := &flight{key, cancel}
 	r.flights[key] = f

@@ -83,13 +83,19 @@ func (st Status) json() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([][]byte, len(services))
+	b = bytes.TrimSuffix(b, []byte("]}"))
+	b = slices.Grow(b, 400*len(services))
 	for i, s := range services {
-		if list[i], err = json.Marshal(s); err != nil {
+		one, err := json.Marshal(s)
+		if err != nil {
 			return nil, err
 		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, one...)
 	}
-	return slices.Concat(bytes.TrimSuffix(b, []byte("]}")), bytes.Join(list, []byte(",")), []byte("]}\n")), nil
+	return append(b, "]}\n"...), nil
 }
 
 // Status describes the moment. Version, PID and Problems are the caller's.

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"math/bits"
 	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -23,6 +21,7 @@ func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
 	once := flags.Bool("once", false, "update what is due, wait for the answers and exit")
 	user := flags.String("user", "", "started as root, go on as `USER` who may only listen to routers")
 	return func(c *cli, _ []string) int {
+		toil()
 		cfg, code := c.load()
 		if cfg == nil {
 			return code
@@ -44,7 +43,6 @@ func (c *cli) daemon(cfg *config, once bool) int {
 	if !once {
 		signal.Notify(hup, syscall.SIGHUP)
 	}
-	thrift()
 	log := newLog(c.stdout, c.stderr, cfg.LogLevel)
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
@@ -117,6 +115,7 @@ func (c *cli) daemon(cfg *config, once bool) int {
 		Version:  version,
 		PID:      os.Getpid(),
 		Once:     once,
+		Toil:     toil,
 		Rest:     rest,
 		Stirred:  stirred,
 		Publish:  func(b []byte) error { return replaceFile(filepath.Join(runDir, statusName), b) },
@@ -158,6 +157,7 @@ func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, commands chan<- 
 			return
 		case <-hup:
 		}
+		toil()
 		var command updater.Command
 		cfg, err := loadConfig(c.config)
 		if err != nil {
@@ -203,16 +203,6 @@ func verdict(st updater.Status) int {
 		}
 	}
 	return code
-}
-
-// thrift makes the collector run when there is something to collect, not every
-// two minutes, unless the environment says otherwise. A request leaves about a
-// megabyte, which Runner.Rest gives back; the limit is for what no one foresaw.
-func thrift() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(-1)
-		debug.SetMemoryLimit(8<<20 + 4<<20*bits.UintSize/32) // 12 MiB, or 16
-	}
 }
 
 // replaceFile replaces a file for everybody to read, in memory: no fsync.

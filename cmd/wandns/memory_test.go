@@ -66,7 +66,7 @@ func TestE2EMemory(t *testing.T) {
 	if !wantest.InNamespace(t) {
 		return
 	}
-	const mostRSS, mostOwn, mostMore = 8300, 2200, 3500
+	const mostRSS, mostOwn, mostMore = 8300, 2200, 2048
 	var alone int
 	for _, c := range []struct{ name, more string }{{"one service", ""}, {"a thousand more, disabled", services(false)}, {"a thousand more", services(true)}} {
 		t.Run(c.name, func(t *testing.T) {
