@@ -225,7 +225,6 @@ func (s *service) start(now, at time.Time, req Request) (store bool) {
 	}
 	s.last, s.hold, s.gaveUp = now, nil, false
 	s.flight = &req
-	s.identify()
 	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
 	counted := s.Limits.counted() && !s.unsent
 	s.unsent = false
@@ -239,9 +238,4 @@ func (s *service) start(now, at time.Time, req Request) (store bool) {
 	s.rec.Sent++
 	s.rec.SentToday++
 	return store
-}
-
-// identify says whose the record is.
-func (s *service) identify() {
-	s.rec.Account, s.rec.Login, s.rec.Config = s.Account, s.Login, s.Config
 }

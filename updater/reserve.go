@@ -43,7 +43,6 @@ func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
 		return Permit{now.Add(time.Second), "a request of the daemon is on its way; try again in a moment"}
 	}
 	e.ledger.sent(s, ev.Hosts, ev.Changes, now)
-	s.identify()
 	e.dirty[s.Name] = s.Limits.counted()
 	return Permit{}
 }
@@ -73,6 +72,5 @@ func (e *Engine) heard(now time.Time, ev Heard) {
 		s.rec.Error = ev.Fault.Detail
 		e.apply(now, s, Request{}, &ev.Fault)
 	}
-	s.identify()
 	e.dirty[s.Name] = s.Limits.counted() || ev.Fault.Kind == Throttled
 }

@@ -233,7 +233,6 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 		if !s.held().until.After(now) {
 			s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
 		}
-		s.identify()
 		e.dirty[s.Name] = true
 	}
 }
