@@ -35,7 +35,7 @@ const (
 	magic   = "wandns\n" // the trailer's first seven bytes
 	version = 1          // its eighth
 	trailer = len(magic) + 1 + sha256.Size
-	maxSize = 1 << 20
+	maxSize = 4 << 20 // a thousand services need half a megabyte
 )
 
 //nolint:gochecknoglobals // bucket and key names; bbolt takes bytes

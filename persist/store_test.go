@@ -133,6 +133,21 @@ func TestTenServicesStaySmall(t *testing.T) {
 	}
 }
 
+// As many services as a configuration can name.
+func TestManyServicesAreThereAgain(t *testing.T) {
+	dir := t.TempDir()
+	many := map[string]Record{}
+	for i := range 2500 {
+		many[fmt.Sprintf("service%d", i)] = laden(i)
+	}
+	s := mustOpen(t, dir)
+	mustSave(t, s, many)
+	s.Close()
+	if s = mustOpen(t, dir); !reflect.DeepEqual(s.records, many) {
+		t.Errorf("%d records of %d, trouble: %v", len(s.records), len(many), s.Trouble())
+	}
+}
+
 func TestDamageIsSetAside(t *testing.T) {
 	origin := t.TempDir()
 	s := mustOpen(t, origin)
