@@ -339,17 +339,16 @@ func (e *Engine) wait(now time.Time, s *service, r persist.Record, kept bool) {
 // adopt gives a service its configuration and drops what belonged to another.
 func (e *Engine) adopt(s *service, c Self, terms *Terms) {
 	s.Self, s.Terms = c, terms
-	stored := s.rec.Account != ""
 	switch {
 	case s.rec.Account != c.Account:
-		s.rec = persist.Record{Account: c.Account, Login: c.Login, Config: c.Config}
+		s.rec = persist.Record{}
 		s.hold, s.flaps, s.told, s.passes = nil, 0, nil, nil
-		e.dirty[s.Name] = stored
+		e.dirty[s.Name] = s.stored
 	case s.rec.Config != c.Config:
-		s.rec.Config, s.rec.Login = c.Config, c.Login
 		s.unblock()
-		e.dirty[s.Name] = stored
+		e.dirty[s.Name] = s.stored
 	}
+	s.rec.Account, s.rec.Login, s.rec.Config = c.Account, c.Login, c.Config
 	if s.Enabled { // later, what lasts would lie between what requests leave
 		s.rec.Hosts = slices.Grow(s.rec.Hosts, max(len(s.Hosts)-len(s.rec.Hosts), 0))
 		s.told = slices.Grow(s.told, max(len(s.Hosts)-len(s.told), 0))
