@@ -2,6 +2,7 @@ package updater_test
 
 import (
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 // machine is a router without a battery for its clock.
 type machine struct {
+	mu     sync.Mutex
 	boots  int
 	booted time.Time
 	ahead  time.Duration // its clock, of what is right
@@ -17,17 +19,30 @@ type machine struct {
 }
 
 func (m *machine) read() updater.Reading {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	right := time.Now().AddDate(30, 0, 0) // a bubble begins in the year 2000
 	return updater.Reading{Wall: right.Add(m.ahead), Synced: m.synced, Boot: strconv.Itoa(m.boots), Up: time.Since(m.booted)}
 }
 
 func (m *machine) boot(ahead time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.boots, m.booted, m.ahead, m.synced = m.boots+1, time.Now(), ahead, false
+}
+
+// sync makes the kernel say that somebody keeps the clock right.
+func (m *machine) sync() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.synced = true
 }
 
 // set does what an NTP client does.
 func (m *machine) set(h *house) {
+	m.mu.Lock()
 	m.ahead, m.synced = 0, true
+	m.mu.Unlock()
 	h.steps <- struct{}{}
 }
 
@@ -53,7 +68,7 @@ func TestWaitHoldsWhateverTheClockSaysAtBoot(t *testing.T) {
 			h.sim.Next("911")
 			a := h.account("home.example.com")
 			m.boot(0)
-			m.synced = true
+			m.sync()
 			h.boot(a)
 			h.see("84.0.0.2")
 			h.expect(updater.Waiting, 1)
@@ -88,12 +103,12 @@ func TestPoisonedClockIsOutlived(t *testing.T) {
 		h.sim.Next("911", "911")
 		a := h.account("home.example.com")
 		m.boot(10 * 365 * 24 * time.Hour)
-		m.synced = true // by a server that lies
+		m.sync() // by a server that lies
 		h.boot(a)
 		h.see("84.0.0.2")
 		h.off()
 		m.boot(0)
-		m.synced = true
+		m.sync()
 		h.boot(a)
 		h.see("84.0.0.2")
 		time.Sleep(31 * time.Minute)
@@ -119,7 +134,7 @@ func TestClockThatIsRightWithoutBeingSet(t *testing.T) {
 		h.sim.Next("911")
 		a := h.account("home.example.com")
 		m.boot(0)
-		m.synced = true
+		m.sync()
 		h.boot(a)
 		h.see("84.0.0.2")
 		h.off()
@@ -128,7 +143,7 @@ func TestClockThatIsRightWithoutBeingSet(t *testing.T) {
 		h.boot(a)
 		h.see("84.0.0.2")
 		h.expect(updater.Waiting, 1)
-		m.synced = true
+		m.sync()
 		time.Sleep(3 * time.Minute)
 		h.expect(updater.OK, 2)
 		h.off()
@@ -145,7 +160,7 @@ func TestClockThatIsRightAtAReload(t *testing.T) {
 		a, other := h.account("home.example.com"), h.account("other.example.com")
 		other.Name, other.Account = "other", "other"
 		m.boot(0)
-		m.synced = true
+		m.sync()
 		h.boot(a)
 		h.see("84.0.0.2")
 		h.off()
@@ -154,7 +169,7 @@ func TestClockThatIsRightAtAReload(t *testing.T) {
 		h.boot(a)
 		h.see("84.0.0.2")
 		h.expect(updater.Waiting, 1)
-		m.synced = true
+		m.sync()
 		h.commands <- updater.Command{With: []updater.Account{other}}
 		h.expect(updater.OK, 2)
 		if last := h.sim.Ledger()[1]; last.Hosts[0] != "other.example.com" {

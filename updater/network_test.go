@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,7 +72,8 @@ func drips(start, more string) func(net.Conn) {
 func floods(start string, n int) func(net.Conn) {
 	return func(c net.Conn) {
 		_, err := io.WriteString(c, start)
-		for chunk := bytes.Repeat([]byte{'x'}, 32<<10); n > 0 && err == nil; n -= len(chunk) {
+		chunk := bytes.Repeat([]byte{'x'}, 32<<10)
+		for left := n; left > 0 && err == nil; left -= len(chunk) {
 			_, err = c.Write(chunk)
 		}
 		c.Close()
@@ -110,6 +112,7 @@ func TestWhatANetworkDoesToARequest(t *testing.T) {
 func (o outage) network(t *testing.T) *pipes {
 	p := &pipes{make(chan net.Conn), make(chan struct{})}
 	var served sync.WaitGroup
+	var mu sync.Mutex
 	var conns []net.Conn
 	served.Go(func() {
 		for {
@@ -117,7 +120,9 @@ func (o outage) network(t *testing.T) *pipes {
 			if err != nil {
 				return
 			}
+			mu.Lock()
 			conns = append(conns, c)
+			mu.Unlock()
 			served.Go(func() {
 				if o.early != nil {
 					o.early(c)
@@ -134,9 +139,11 @@ func (o outage) network(t *testing.T) *pipes {
 		if !o.refused {
 			p.Close()
 		}
+		mu.Lock()
 		for _, c := range conns {
 			c.Close()
 		}
+		mu.Unlock()
 		served.Wait()
 	})
 	return p
@@ -232,24 +239,24 @@ func TestTroubleAtTheStartIsTriedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		var status []byte
+		var status atomic.Value
 		journal := &journalWith{Store: store}
 		ctx, stop := context.WithCancel(t.Context())
 		r := &updater.Runner{
 			Engine: updater.NewEngine(nil, time.Time{}, 1), Journal: journal, WAN: make(chan wan.State),
-			Log: slog.New(slog.DiscardHandler), Publish: func(b []byte) error { status = b; return nil },
+			Log: slog.New(slog.DiscardHandler), Publish: func(b []byte) error { status.Store(b); return nil },
 		}
 		ended := make(chan struct{})
 		go func() { r.Run(ctx, nil); close(ended) }()
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
-		if journal.saves != 0 || !bytes.Contains(status, []byte("nothing will survive")) {
-			t.Errorf("%d saves, status = %s", journal.saves, status)
+		if saves, b := journal.saves.Load(), status.Load().([]byte); saves != 0 || !bytes.Contains(b, []byte("nothing will survive")) {
+			t.Errorf("%d saves, status = %s", saves, b)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if journal.saves != 1 {
-			t.Errorf("%d saves after a minute", journal.saves)
+		if saves := journal.saves.Load(); saves != 1 {
+			t.Errorf("%d saves after a minute", saves)
 		}
 		stop()
 		<-ended
@@ -258,10 +265,10 @@ func TestTroubleAtTheStartIsTriedAgain(t *testing.T) {
 
 type journalWith struct {
 	*persist.Store
-	saves int
+	saves atomic.Int32
 }
 
 func (j *journalWith) Save(now persist.Moment, records iter.Seq2[string, persist.Record]) error {
-	j.saves++
+	j.saves.Add(1)
 	return j.Store.Save(now, records)
 }

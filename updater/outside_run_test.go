@@ -190,13 +190,13 @@ func TestADayBehindCGNAT(t *testing.T) {
 		if r := h.service().Reason; !strings.Contains(r, "nothing can connect in") {
 			t.Errorf("reason = %q", r)
 		}
-		writes := h.writes
+		writes := h.writes.Load()
 		time.Sleep(24 * time.Hour)
 		if n := s.asked(); n < 2*115 || n > 2*145 {
 			t.Errorf("%d questions in a day", n)
 		}
-		if h.expect(updater.OK, 1); h.writes != writes {
-			t.Errorf("the status was written %d times", h.writes-writes)
+		if h.expect(updater.OK, 1); h.writes.Load() != writes {
+			t.Errorf("the status was written %d times", h.writes.Load()-writes)
 		}
 
 		for _, o := range s.houses {

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,7 +85,7 @@ type house struct {
 
 	mu     sync.Mutex
 	status updater.Status
-	writes int
+	writes atomic.Int32
 	log    bytes.Buffer
 }
 
@@ -165,7 +166,7 @@ func (h *house) boot(accounts ...updater.Account) {
 		Publish: func(b []byte) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			h.writes++
+			h.writes.Add(1)
 			if bytes.Contains(b, []byte(canary)) {
 				h.t.Errorf("the secret is in the status: %s", b)
 			}
@@ -517,15 +518,15 @@ func TestIdleWritesNothing(t *testing.T) {
 		h.see("84.0.0.2")
 		h.expect(updater.OK, 1)
 		h.mu.Lock()
-		writes, logged := h.writes, h.log.Len()
+		writes, logged := h.writes.Load(), h.log.Len()
 		h.mu.Unlock()
 		for range 100 {
 			time.Sleep(24 * time.Hour)
 			h.see("84.0.0.2")
 		}
 		h.mu.Lock()
-		if h.writes != writes+1 || h.log.Len() != logged { // sent_today ends with the day
-			t.Errorf("%d status writes and %d bytes of log while nothing changed", h.writes-writes, h.log.Len()-logged)
+		if h.writes.Load() != writes+1 || h.log.Len() != logged { // sent_today ends with the day
+			t.Errorf("%d status writes and %d bytes of log while nothing changed", h.writes.Load()-writes, h.log.Len()-logged)
 		}
 		h.mu.Unlock()
 		h.off()
@@ -565,53 +566,57 @@ func TestSameFaultIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// failing is a journal on a disk that is full until err is nil.
+// failing is a journal on a disk that is full until it is freed.
 type failing struct {
-	err   error
-	saves int
+	freed atomic.Bool
+	saves atomic.Int32
 }
 
 func (f *failing) Save(persist.Moment, iter.Seq2[string, persist.Record]) error {
-	f.saves++
-	return f.err
+	f.saves.Add(1)
+	if f.freed.Load() {
+		return nil
+	}
+	return errors.New("no space left on device")
 }
+
 func (f *failing) Trouble() error { return nil }
 
 func TestFullDiskIsReportedAndSurvived(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHouse(t, "home.example.com")
 		states := make(chan wan.State, 1)
-		var status []byte
-		journal := &failing{err: errors.New("no space left on device")}
+		var status atomic.Value
+		journal := &failing{}
 		ctx, stop := context.WithCancel(t.Context())
 		r := &updater.Runner{
 			Engine: updater.NewEngine(nil, time.Time{}, 1), Journal: journal,
-			WAN: states, Log: slog.New(slog.DiscardHandler), Publish: func(b []byte) error { status = b; return nil },
+			WAN: states, Log: slog.New(slog.DiscardHandler), Publish: func(b []byte) error { status.Store(b); return nil },
 		}
 		ended := make(chan struct{})
 		go func() { r.Run(ctx, []updater.Account{h.account("home.example.com")}); close(ended) }()
 		states <- updater.WANWith("84.0.0.2")
 		synctest.Wait()
-		if !bytes.Contains(status, []byte("no space left on device")) || len(h.sim.Ledger()) != 1 {
-			t.Errorf("status = %s, ledger = %v", status, h.sim.Ledger())
+		if b := status.Load().([]byte); !bytes.Contains(b, []byte("no space left on device")) || len(h.sim.Ledger()) != 1 {
+			t.Errorf("status = %s, ledger = %v", b, h.sim.Ledger())
 		}
-		saves := journal.saves
+		saves := journal.saves.Load()
 		for range 50 { // the WAN moves on, without anything new to keep
 			states <- updater.WANWith("84.0.0.2")
 			synctest.Wait()
 		}
-		if journal.saves != saves {
-			t.Errorf("%d attempts to save within a moment", journal.saves-saves)
+		if more := journal.saves.Load() - saves; more != 0 {
+			t.Errorf("%d attempts to save within a moment", more)
 		}
-		journal.err = nil
+		journal.freed.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if journal.saves != saves+1 || bytes.Contains(status, []byte("no space")) {
-			t.Errorf("%d saves once there was space, status = %s", journal.saves-saves, status)
+		if more, b := journal.saves.Load()-saves, status.Load().([]byte); more != 1 || bytes.Contains(b, []byte("no space")) {
+			t.Errorf("%d saves once there was space, status = %s", more, b)
 		}
 		time.Sleep(24 * time.Hour)
-		if journal.saves != saves+1 {
-			t.Errorf("%d saves while nothing changed", journal.saves-saves-1)
+		if more := journal.saves.Load() - saves - 1; more != 0 {
+			t.Errorf("%d saves while nothing changed", more)
 		}
 		stop()
 		<-ended
