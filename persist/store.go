@@ -173,11 +173,14 @@ func (s *Store) setAside(why error) error {
 	return fmt.Errorf("%s could not be used (%w); it is kept as %s and a new one was started", fileName, why, bad)
 }
 
-// decode reads bbolt's pages.
+// decode reads bbolt's pages: all that is in them, or nothing.
 func decode(pages []byte) (moment Moment, records map[string]Record, err error) {
 	defer func() {
 		if p := recover(); p != nil { // bbolt panics on pages that make no sense
-			moment, records, err = Moment{}, nil, fmt.Errorf("damaged: %v", p)
+			err = fmt.Errorf("damaged: %v", p)
+		}
+		if err != nil {
+			moment, records = Moment{}, map[string]Record{}
 		}
 	}()
 	db, err := inMemory(pages)

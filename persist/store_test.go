@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -119,10 +120,10 @@ func TestTenServicesStaySmall(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir)
 	ten := map[string]Record{}
-	for i := range 10 {
-		ten[fmt.Sprintf("service%d", i)] = laden(i)
+	for i := range 300 { // nothing of an earlier save may add up
+		ten[fmt.Sprintf("service%d", i%10)] = laden(i)
+		mustSave(t, s, ten)
 	}
-	mustSave(t, s, ten)
 	info, err := os.Stat(filepath.Join(dir, fileName))
 	if err != nil {
 		t.Fatal(err)
@@ -194,6 +195,34 @@ func TestDamageIsSetAside(t *testing.T) {
 		if s = mustOpen(t, dir); s.Trouble() != nil {
 			t.Errorf("%s: trouble after a new start: %v", name, s.Trouble())
 		}
+	}
+}
+
+// Of a file with one record that cannot be read nothing is believed.
+func TestADamagedRecordDamagesTheFile(t *testing.T) {
+	db, err := inMemory(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var pages bytes.Buffer
+	err = db.Update(func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucket(metaBucket)
+		services, errs := tx.CreateBucket(serviceBucket)
+		return errors.Join(err, errs, services.Put([]byte("home"), []byte(`{"sent":1}`)), services.Put([]byte("work"), []byte(`{"sent":`)))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.View(func(tx *bbolt.Tx) error { _, err := tx.WriteTo(&pages); return err }); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, fileName), seal(pages.Bytes()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := mustOpen(t, dir); s.Trouble() == nil || len(s.records) != 0 {
+		t.Errorf("records %v, trouble: %v", s.records, s.Trouble())
 	}
 }
 
