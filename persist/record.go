@@ -55,24 +55,24 @@ type namedHost struct {
 	Host
 }
 
+func (l Hosts) index(name string) int {
+	return slices.IndexFunc(l, func(h namedHost) bool { return h.name == name })
+}
+
 // Of returns what is known of a name; nothing is the zero Host.
 func (l Hosts) Of(name string) Host {
-	for _, h := range l {
-		if h.name == name {
-			return h.Host
-		}
+	if i := l.index(name); i >= 0 {
+		return l[i].Host
 	}
 	return Host{}
 }
 
 // Has reports whether anything is known of a name.
-func (l Hosts) Has(name string) bool {
-	return slices.ContainsFunc(l, func(h namedHost) bool { return h.name == name })
-}
+func (l Hosts) Has(name string) bool { return l.index(name) >= 0 }
 
 // Set replaces what is known of a name.
 func (l *Hosts) Set(name string, h Host) {
-	if i := slices.IndexFunc(*l, func(h namedHost) bool { return h.name == name }); i >= 0 {
+	if i := l.index(name); i >= 0 {
 		(*l)[i].Host = h
 	} else {
 		*l = append(*l, namedHost{name, h})
@@ -99,7 +99,7 @@ func (l *Hosts) UnmarshalJSON(b []byte) error {
 	err := json.Unmarshal(b, &m)
 	*l = nil
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		l.Set(name, m[name])
+		*l = append(*l, namedHost{name, m[name]})
 	}
 	return err
 }

@@ -382,8 +382,8 @@ func (e *Engine) poke(now time.Time, names []string) {
 		if len(names) > 0 && !slices.Contains(names, s.Name) {
 			continue
 		}
-		switch {
-		case s.held().kind == Unreachable, s.held().kind == Clock, s.held().ours() && now.Sub(s.last) >= cautious:
+		switch held := s.held(); {
+		case held.kind == Unreachable, held.kind == Clock, held.ours() && now.Sub(s.last) >= cautious:
 			s.hold = nil
 		}
 		s.hurry(now)

@@ -177,9 +177,10 @@ func (e *Engine) earliest(s *service, req Request) time.Time {
 // ready is when a service has waited long enough: not before the hold ends,
 // and after a growing pause while the address flaps.
 func (s *service) ready(req Request) time.Time {
-	at := s.held().until
-	another := req.V4 != s.held().v4 || req.V6 != s.held().v6
-	if s.held().ours() && another && !s.last.IsZero() {
+	held := s.held()
+	at := held.until
+	another := req.V4 != held.v4 || req.V6 != held.v6
+	if held.ours() && another && !s.last.IsZero() {
 		at = earlier(at, s.last.Add(cautious)) // the failure was another address's
 	}
 	if !s.last.IsZero() && (s.gaveUp || s.replaces(req)) {

@@ -34,9 +34,10 @@ func (e *Engine) reserve(now time.Time, ev Reserve) Permit {
 		}
 	}
 	busy, _ := e.busy()
+	held := s.held()
 	switch free := e.ledger.hourFree(s); {
-	case s.held().kind == Throttled && s.held().until.After(now):
-		return Permit{shown(now, s.hold.until), s.hold.why}
+	case held.kind == Throttled && held.until.After(now):
+		return Permit{shown(now, held.until), held.why}
 	case free.After(now):
 		return Permit{shown(now, free), s.limitWords()}
 	case busy[s.Account]:
