@@ -93,12 +93,21 @@ func TestWhereARequestGoes(t *testing.T) {
 		"http://dynupdate.test:8080/x?y":  "dynupdate.test:8080",
 		"http://[2001:db8::1]/":           "[2001:db8::1]:80",
 		"https://router_1.dynupdate.test": "router_1.dynupdate.test:443",
-		"http://Bücher.test/":             "xn--bcher-kva.test:80",
+		"http://xn--Bcher-kva.test/":      "xn--bcher-kva.test:80",
 	} {
 		a := &answering{says: "HTTP/1.1 200 OK\r\n\r\ngood"}
 		_, _ = a.post(t, url) // TLS fails
 		if len(a.at) != 1 || a.at[0] != want {
 			t.Errorf("%s: it went to %q, want %q", url, a.at, want)
+		}
+	}
+}
+
+func TestHostInAnotherAlphabetIsNotAskedFor(t *testing.T) {
+	for _, url := range []string{"http://b\u00fccher.test/", "http://ban\u212a.test/"} { // the Kelvin sign has a small letter in ASCII
+		a := &answering{says: "HTTP/1.1 200 OK\r\n\r\ngood"}
+		if _, err := a.post(t, url); err == nil || !strings.Contains(err.Error(), "xn--") || len(a.at) != 0 {
+			t.Errorf("%s: err = %v; it went to %q", url, err, a.at)
 		}
 	}
 }

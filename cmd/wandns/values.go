@@ -166,6 +166,8 @@ func (v *validator) urls() []string {
 		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !goodPort(u) ||
 			strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
 			v.wrong("must be like https://ip.example.com/, without user and password")
+		case !updater.IsASCII(u.Host):
+			v.wrong(foreignHost)
 		case slices.Contains(list, s):
 			v.wrong("holds %q twice", s)
 		}
@@ -173,6 +175,8 @@ func (v *validator) urls() []string {
 	}
 	return list
 }
+
+const foreignHost = "names a host in letters beyond ASCII; write its xn-- form"
 
 func goodPort(u *url.URL) bool {
 	if !strings.HasSuffix(u.Host, ":"+u.Port()) {
@@ -227,11 +231,15 @@ func (v *validator) eui64() netip.Addr {
 }
 
 func (v *validator) server() string {
-	s := strings.ToLower(v.text())
+	s := v.text()
 	if s == "" {
 		return ""
 	}
-	u, err := url.Parse(strings.TrimSuffix(s, "/"))
+	if !updater.IsASCII(s) {
+		v.wrong(foreignHost)
+		return ""
+	}
+	u, err := url.Parse(strings.ToLower(strings.TrimSuffix(s, "/")))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(s, "?#@") || u.Path != "" || !goodPort(u) {
 		v.wrong("must be like https://127.0.0.1:8443, without path, user and password")
 		return ""

@@ -86,6 +86,9 @@ func checkUpdateURL(v string) string {
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" || strings.Contains(originOf(v), "{") {
 		return "is not a URL such as " + hostUpUpdate
 	}
+	if !updater.IsASCII(u.Host) {
+		return "names a host in letters beyond ASCII; write its xn-- form"
+	}
 	return ""
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"unicode"
 
 	"wandns/updater"
 	"wandns/wan"
@@ -34,7 +33,7 @@ func checkName(h, complaint string) string {
 	switch {
 	case len(h) > 253:
 		return complaint
-	case strings.ContainsFunc(h, func(r rune) bool { return r > unicode.MaxASCII }):
+	case !updater.IsASCII(h):
 		return complaint + "; write other letters in their xn-- form"
 	}
 	for label := range strings.SplitSeq(h, ".") {
