@@ -1,34 +1,24 @@
 # The whole developer interface; `make help` prints what follows a target.
 
-VERSION := 0.1.0
+include openwrt/wandns/build.mk
+
 # The packager's address, which No-IP wants in the User-Agent.
-CONTACT ?= packager@wandns.invalid
+CONTACT ?= $(NOBODY)
+NOBODY  := packager@wandns.invalid
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-# No build identifier, no path, no time: the same sources give the same bytes.
-TAGS    := nethttpomithttp2
-LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.contact=$(CONTACT)
-# Without inlining the binary is a seventh smaller. What follows all=-l keeps
-# it: ciphers, which would be up to 25 times slower, but for the parts that
-# only put them together. The last match counts.
-GCFLAGS := all=-l $(patsubst %,%=,crypto/internal/fips140/... crypto/internal/fips140deps/... \
-	crypto/internal/constanttime math/bits internal/byteorder) \
-	$(patsubst %,crypto/internal/fips140/.../%=-l,check drbg ecdh ecdsa edwards25519 hkdf rsa tls12 tls13)
-# In place of a package of Go's that would only take room, and of a source of
-# its runtime that is made for heaps of gigabytes.
-OVERLAY := dist/overlay.json
+# go.mod names the oldest Go that is safe; Go fetches it where it is not there.
+export GOTOOLCHAIN := $(patsubst local,auto,$(or $(GOTOOLCHAIN),auto))
+BUILD_GOVERSION = $(shell GOTOOLCHAIN=$(GOTOOLCHAIN) go env GOVERSION)
+BUILD_OVERLAY   = $(CURDIR)/dist/overlay.json
 # By way of a link: Go lays nothing over its module cache, where a Go lies that
 # Go itself downloaded.
 GO = GOROOT=$(CURDIR)/dist/goroot GOTOOLCHAIN=local dist/goroot/bin/go
-# Go 1.26's own crypto reserves 32 MiB for a source of randomness that is not
-# used, which boards with as little memory refuse to start. The certified copy
-# of the same code does not; go.mod keeps its FIPS mode off.
-# Go 1.26's new collector keeps 50 to 140 KB more for itself than the one before
-# it, which a later Go may not have any more.
-COLLECTOR = $(if $(findstring go1.26,$(shell go env GOVERSION)),GOEXPERIMENT=nogreenteagc)
-BUILD    = GOFIPS140=v1.0.0 $(COLLECTOR) $(GO) build -overlay $(OVERLAY) -trimpath -buildvcs=false -tags '$(TAGS)' -ldflags '$(LDFLAGS)' $(GCFLAGS:%=-gcflags=%)
+# No build identifier, no path, no time: the same sources give the same bytes.
+BUILD = $(BUILD_ENV) $(GO) build $(BUILD_FLAGS) -ldflags '$(BUILD_LDFLAGS) -buildid= $(BUILD_LDFLAGS_X:%=-X %) -X main.commit=$(COMMIT)'
 
 export CGO_ENABLED := 0
 
@@ -37,12 +27,8 @@ arm5 arm6 arm7: export GOARM = $(@:arm%=%)
 mips mipsle: export GOMIPS = softfloat
 mips64 mips64le: export GOMIPS64 = softfloat
 386: export GO386 = softfloat
-# Without inlining the runtime writes to an address that a mips64 cannot, and on
-# a 386 it is preempted where it must not be and damages its memory: there even
-# the smallest function looks at the stack.
-386 mips64 mips64le: GCFLAGS :=
 
-.PHONY: help run test unit qemu test-qemu soak fuzz luci e2e-luci bench bench-peers bench-herd build cross packages lint size clean deps $(ARCHES)
+.PHONY: help run test unit race test-busy qemu test-qemu soak fuzz luci e2e-luci bench bench-peers bench-herd build cross packages contact lint vuln size clean deps $(ARCHES)
 .DEFAULT_GOAL := help
 
 help: ## print this
@@ -51,12 +37,21 @@ help: ## print this
 run: build ## watch names follow an address, on simulated services; Ctrl-C ends it
 	@bin/wandns-sim -demo bin/wandns
 
-test: deps unit luci qemu size ## install what the tests need and run every test
-	$(MAKE) test-qemu CUTS=3
+test: deps ## install what the tests need and run every test
+	$(MAKE) -j2 --output-sync=target unit test-qemu qemu size luci CUTS=3
 
-unit:
-	go vet -tags '$(TAGS),qemu' ./...
-	WANDNS_CI=1 go test -timeout 30m -tags '$(TAGS)' ./...
+# The unit tests are built as the program is.
+unit: $(BUILD_OVERLAY)
+	go vet -tags qemu ./...
+	WANDNS_CI=1 $(BUILD_ENV) $(GO) test -timeout 30m $(BUILD_FLAGS) $(TESTS) ./...
+
+race: deps ## the race detector over everything that runs at once
+	WANDNS_CI=1 CGO_ENABLED=1 go test -race -timeout 30m -skip 'E2E' ./wan/... ./persist ./updater/... ./cmd/... ./openwrt/uci ./packaging/pack
+
+# Everything three times, so that nothing depends on a quiet machine.
+test-busy: deps ## the suite three times beside four busy loops; takes hours
+	@for loop in 1 2 3 4; do timeout 5h sh -c 'while :; do :; done' & loops="$$loops $$!"; done; trap 'kill $$loops' EXIT; \
+		for run in 1 2 3; do $(MAKE) test TESTS=-count=1 || exit 1; done
 
 LUCI := openwrt/luci-app-wandns
 
@@ -87,25 +82,25 @@ qemu:
 
 EXAMPLE := openwrt/wandns/files/wandns.config
 
-QEMU_TESTS := -tags '$(TAGS)' -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
+QEMU_TESTS = $(TESTS) -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
 
 test-qemu: dist/guest dist/guest-mipsel dist/guest-arm64 ## the package on a MIPS and an ARM, PPPoE, WireGuard, VLANs, 32 MB of memory and CUTS=20 power cuts of flash, on Debian's kernels under QEMU
-	CUTS=$(CUTS) go test -count=1 -tags '$(TAGS),qemu' -run 'TestInAGuest|TestPowerCuts|TestSmallBoard|TestRouter$$' ./packaging
+	CUTS=$(CUTS) go test -count=1 -tags qemu -run 'TestInAGuest|TestPowerCuts|TestSmallBoard|TestRouter$$' ./packaging
 
 CUTS ?= 20
 
 soak: deps ## SOAK=10m of bad weather, a thousand kills and all power cuts
-	WANDNS_CI=1 WANDNS_SOAK=$(SOAK) go test -count=1 -timeout 2h -v -tags '$(TAGS)' -run 'TestE2ESoak|TestE2EKilledAnywhere' ./cmd/wandns
+	WANDNS_CI=1 WANDNS_SOAK=$(SOAK) go test -count=1 -timeout 2h -v -run 'TestE2ESoak|TestE2EKilledAnywhere' ./cmd/wandns
 	$(MAKE) test-qemu
 
 SOAK ?= 10m
 
 fuzz: ## every fuzz target for FUZZTIME=30s
-	@set -e; for package in $$(go list -tags '$(TAGS)' ./...); do \
-		targets=$$(go test -tags '$(TAGS)' -list '^Fuzz' $$package); \
+	@set -e; for package in $$(go list ./...); do \
+		targets=$$(go test -list '^Fuzz' $$package); \
 		for target in $$(echo "$$targets" | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
-			go test -tags '$(TAGS)' -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
 
@@ -120,12 +115,12 @@ bench-peers: TOOLS += inadyn=inadyn ddclient=ddclient
 bench-peers: build deps
 	@mkdir -p dist
 	dpkg -s libio-socket-ssl-perl >/dev/null 2>&1 || apt-get install -qy --no-install-recommends libio-socket-ssl-perl # for ddclient
-	TMPDIR=/dev/shm WANDNS_CI=1 WANDNS_BENCH=$(CURDIR)/dist/bench-peers.md go test -count=1 -timeout 1h -tags '$(TAGS)' -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x ./cmd/wandns
+	TMPDIR=/dev/shm WANDNS_CI=1 WANDNS_BENCH=$(CURDIR)/dist/bench-peers.md go test -count=1 -timeout 1h -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x ./cmd/wandns
 
 # What a provider sees.
 bench-herd:
 	@mkdir -p dist
-	WANDNS_BENCH=$(CURDIR)/dist/bench-herd.md go test -count=1 -timeout 30m -tags '$(TAGS)' -run '^TestHerd$$' ./updater
+	WANDNS_BENCH=$(CURDIR)/dist/bench-herd.md go test -count=1 -timeout 30m -run '^TestHerd$$' ./updater
 
 # Debian's kernel and what it needs for networks, unpacked rather than installed.
 dist/guest: | deps
@@ -139,6 +134,8 @@ dist/guest: | deps
 # Routers' processors.
 dist/guest-mipsel: KERNEL := linux-image-4kc-malta
 dist/guest-arm64: KERNEL := linux-image-cloud-arm64
+dist/guest-mipsel: | dist/guest # one apt-get at a time
+dist/guest-arm64: | dist/guest-mipsel
 dist/guest-mipsel dist/guest-arm64: dist/guest-%: | deps
 	rm -rf $@.tmp && mkdir -p $@.tmp
 	dpkg --add-architecture $*
@@ -166,42 +163,47 @@ TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck s
 	pppd=ppp pppoe-server=pppoe wg=wireguard-tools node=nodejs npm=npm \
 	update-ca-certificates=ca-certificates
 
-build: $(OVERLAY) ## bin/wandns and bin/wandns-sim for this machine
+build: $(BUILD_OVERLAY) ## bin/wandns and bin/wandns-sim for this machine
 	@mkdir -p bin
 	$(BUILD) -o bin/ ./cmd/wandns ./cmd/wandns-sim
 
 cross: $(ARCHES) ## dist/bin/ARCH/wandns for every processor
 
-$(ARCHES): $(OVERLAY)
+$(ARCHES): $(BUILD_OVERLAY)
 	GOOS=linux GOARCH=$(if $(filter arm5 arm6 arm7,$@),arm,$@) $(BUILD) -o dist/bin/$@/wandns ./cmd/wandns
 
-.PHONY: $(OVERLAY) dist/goroot dist/mspanset # Go may have moved
-$(OVERLAY): dist/goroot dist/mspanset
-	@$(GO) list -f '{"Replace": { "$(CURDIR)/dist/goroot/src/runtime/mspanset.go": "$(CURDIR)/dist/mspanset", {{$$d := .Dir}}"{{$$d}}/wandns.go": "$(CURDIR)/packaging/idna/idna.go"{{range .GoFiles}}, "{{$$d}}/{{.}}": ""{{end}} } }' \
-		vendor/golang.org/x/net/idna >$@.$$$$ && mv $@.$$$$ $@
+.PHONY: $(BUILD_OVERLAY) dist/goroot # Go may have moved
+$(BUILD_OVERLAY): dist/goroot
+	@openwrt/wandns/overlay.sh $(CURDIR)/dist/goroot $(@D)
 
 dist/goroot:
 	@mkdir -p $(@D)
-	@ln -s "$$(go env GOROOT)" $@.$$$$ && mv -T $@.$$$$ $@
-
-# Go's collector keeps over a hundred sets of spans. At first each has room for
-# 512 spans and 256 more such blocks, which is half a daemon's memory.
-dist/mspanset: dist/goroot
-	@sed 's/spanSetBlockEntries = 512 /spanSetBlockEntries = 32 /; s/spanSetInitSpineCap = 256 /spanSetInitSpineCap = 8 /' dist/goroot/src/runtime/mspanset.go >$@.$$$$ && mv $@.$$$$ $@
+	@go list -m >/dev/null && root=$$(go env GOROOT) || { echo 'wandns is built with Go $(shell sed -n 's/^go //p' go.mod) or a later patch of it, which has its security fixes: install it' >&2; exit 1; }; \
+		ln -s "$$root" $@.$$$$ && mv -T $@.$$$$ $@
 
 # The feeds are signed with USIGN_KEY and APK_KEY, or with keys that are made
 # once and stay in dist/keys.
-packages: cross ## dist/ipk and dist/apk: packages and feeds for OpenWrt, signed with USIGN_KEY=FILE and APK_KEY=FILE
+packages: contact cross ## dist/ipk, dist/apk and dist/feed: packages, feeds and sources for OpenWrt, signed with USIGN_KEY=FILE and APK_KEY=FILE
 	@$(call install,libdeflate-gzip=libdeflate-tools)
-	go run ./packaging/pack -version $(VERSION)-r$(RELEASE) -maintainer '$(CONTACT)' -epoch $(EPOCH) \
+	@rm -f dist/wandns-*.tar.gz
+	git archive --prefix=wandns-$(PKG_VERSION)/ -o dist/wandns-$(PKG_VERSION).tar.gz HEAD
+	go run ./packaging/pack -contact '$(CONTACT)' -epoch $(EPOCH) -source dist/wandns-$(PKG_VERSION).tar.gz \
 		-usign-key '$(USIGN_KEY)' -apk-key '$(APK_KEY)'
 
-RELEASE ?= 1
-EPOCH   := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+# Who has keys publishes.
+contact:
+	@[ -z '$(USIGN_KEY)$(APK_KEY)' ] || [ '$(CONTACT)' != $(NOBODY) ] || { echo \
+		'there are no packages: No-IP wants the address of who publishes them in each request; add CONTACT=you@example.com' >&2; exit 1; }
 
-lint: ## static checks
+EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+lint: deps ## static checks
 	go run $(GOLANGCI_LINT) run
 	go mod tidy -diff
+	go test -count=1 -run '^TestShellScripts$$' ./packaging
+
+vuln: ## known vulnerabilities in what the program links, where vuln.go.dev can be reached
+	go run $(GOVULNCHECK) -tags '$(BUILD_TAGS)' ./cmd/wandns
 
 size: mipsle ## the size of the router's binary; fails over the budget
 	@packaging/size.sh dist/bin/mipsle/wandns

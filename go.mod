@@ -1,6 +1,6 @@
 module wandns
 
-go 1.26.0
+go 1.26.11
 
 godebug (
 	fips140=off // the default, but for GOFIPS140 in the Makefile

@@ -22,7 +22,7 @@ type tally struct {
 	switches int           // of its threads, to and from the processor
 	cpu      time.Duration // of its children too, once they have ended
 	written  int           // bytes, by any call
-	rss, pss int           // KiB
+	own, rss int           // KiB: anonymous memory, which nobody else can have; and with the program's pages
 }
 
 func (g *rig) tally(pid int) (u tally) {
@@ -48,7 +48,7 @@ func (g *rig) tally(pid int) (u tally) {
 		u.cpu += time.Duration(n) * 10 * time.Millisecond
 	}
 	u.written = g.number(dir+"io", "wchar:")
-	u.rss, u.pss = g.number(dir+"smaps_rollup", "Rss:"), g.number(dir+"smaps_rollup", "Pss:")
+	u.own, u.rss = g.number(dir+"smaps_rollup", "Anonymous:"), g.number(dir+"smaps_rollup", "Rss:")
 	return u
 }
 
@@ -181,19 +181,30 @@ func lateness() (asked func() []sample) {
 	return func() []sample { close(stop); return <-all }
 }
 
-// memory measures what a program occupies once it has published.
+// memory measures what a program occupies once it has published: what is its
+// alone, what the machine has less of for others, and with pages that the
+// kernel may drop.
 func (g *rig) memory() {
 	g.Helper()
+	available := func() int { return g.number("/proc/meminfo", "MemAvailable:") }
 	for _, tls := range []bool{false, true} {
 		for _, p := range g.peers {
-			w := g.prepare(p, tls, 1)
-			pid, end := g.start(w)
-			g.asked(w, 1)
-			g.settled(pid)
-			u := g.tally(pid)
-			end()
-			name := "RSS, PSS after an update by " + map[bool]string{false: "HTTP", true: "TLS"}[tls]
-			g.put(name, p, float64(u.rss), "%.1f MB, %.1f MB", float64(u.rss)/1024, float64(u.pss)/1024)
+			var all []tally
+			var lost []int
+			for range 5 { // others use this machine's memory too
+				w := g.prepare(p, tls, 1)
+				before := available()
+				pid, end := g.start(w)
+				g.asked(w, 1)
+				g.settled(pid)
+				all, lost = append(all, g.tally(pid)), append(lost, before-available())
+				end()
+			}
+			slices.SortFunc(all, func(a, b tally) int { return a.own - b.own })
+			slices.Sort(lost)
+			u, mb := all[2], func(kib int) float64 { return float64(kib) / 1024 }
+			name := "after an update by " + map[bool]string{false: "HTTP", true: "TLS"}[tls] + ": anonymous memory, MemAvailable lost, RSS"
+			g.put(name, p, float64(u.own), "%.1f MB, %.1f MB, %.1f MB", mb(u.own), mb(lost[2]), mb(u.rss))
 		}
 	}
 }
@@ -240,7 +251,7 @@ func (g *rig) services() {
 			}
 			took := at.Sub(began)
 			g.put(fmt.Sprintf("%d services: start to the last request", n), p, ms(took), "%.0f ms", ms(took))
-			g.put(fmt.Sprintf("%d services: RSS", n), p, float64(u.rss), "%.1f MB", float64(u.rss)/1024)
+			g.put(fmt.Sprintf("%d services: anonymous memory, RSS", n), p, float64(u.own), "%.1f MB, %.1f MB", float64(u.own)/1024, float64(u.rss)/1024)
 		}
 	}
 }

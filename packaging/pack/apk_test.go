@@ -147,7 +147,7 @@ func TestApk(t *testing.T) {
 		if index.text(2, 1, 3) != string(hash[:]) || index.number(2, 1, 13) != int64(len(packet)) {
 			t.Errorf("%s: the index has another package", a.name)
 		}
-		for slot, text := range map[uint32]string{1: "wandns", 2: "0.1.0-r1", 5: a.name, 6: "Apache-2.0", 8: o.maintainer} {
+		for slot, text := range map[uint32]string{1: "wandns", 2: "0.1.0-r1", 5: a.name, 6: "Apache-2.0", 8: o.contact} {
 			if f.text(1, slot) != text || index.text(2, 1, slot) != text {
 				t.Errorf("%s: slot %d is %q, in the index %q, want %q", a.name, slot, f.text(1, slot), index.text(2, 1, slot), text)
 			}

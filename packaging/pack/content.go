@@ -47,22 +47,24 @@ func places() map[string]file {
 func (o options) newContent(name, arch, section, description string, depends ...string) content {
 	return content{
 		name: name, version: o.version, arch: arch, section: section, description: description, depends: depends,
-		license: "Apache-2.0", maintainer: o.maintainer, mtime: o.mtime,
+		license: "Apache-2.0", maintainer: o.contact, mtime: o.mtime,
 	}
 }
 
-// daemon collects the package wandns for an arch.
-func (o options) daemon(a arch) (content, error) {
+// daemon collects the package wandns for an arch; mk is the feed's build.mk.
+func (o options) daemon(a arch, mk []byte) (content, error) {
 	c := o.newContent("wandns", a.name, "net",
-		"Keeps DNS names pointing at a router whose address changes: at once, once, and never against the provider's rules.", "ca-bundle")
-	c.user = "wandns:wandns"
+		"Keeps DNS names pointing at a router whose address changes: at once, once, and never against the provider's rules.",
+		strings.Fields(makeVariable(mk, "PACKAGE_DEPENDS"))...)
+	c.license, c.user = makeVariable(mk, "PKG_LICENSE"), makeVariable(mk, "PACKAGE_USER")
 	c.conffiles = []string{"/etc/config/wandns"}
 	program, err := os.ReadFile(filepath.Join(o.bin, a.bin, "wandns"))
 	if err != nil {
 		return c, fmt.Errorf("a program is missing; run: make %s (%w)", a.bin, err)
 	}
 	c.files = []file{{"/usr/sbin/wandns", 0o755, program}}
-	entries, err := os.ReadDir(o.files)
+	files := filepath.Join(o.feed, "files")
+	entries, err := os.ReadDir(files)
 	if err != nil {
 		return c, err
 	}
@@ -73,13 +75,13 @@ func (o options) daemon(a arch) (content, error) {
 			return c, fmt.Errorf("%s has no place in the package; give it one in content.go and in the feed's Makefile", e.Name())
 		}
 		delete(places, e.Name())
-		if f.data, err = os.ReadFile(filepath.Join(o.files, e.Name())); err != nil {
+		if f.data, err = os.ReadFile(filepath.Join(files, e.Name())); err != nil {
 			return c, err
 		}
 		c.files = append(c.files, f)
 	}
 	if len(places) > 0 {
-		return c, fmt.Errorf("%s has only %d files of %d", o.files, len(entries), len(entries)+len(places))
+		return c, fmt.Errorf("%s has only %d files of %d", files, len(entries), len(entries)+len(places))
 	}
 	c.sort()
 	return c, nil

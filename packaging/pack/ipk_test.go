@@ -24,8 +24,8 @@ const repository = "../.."
 func packed(t *testing.T, change func(*options)) options {
 	t.Helper()
 	o := options{
-		out: t.TempDir(), bin: t.TempDir(), files: repository + "/openwrt/wandns/files", luci: "testdata/luci-app-example",
-		version: "0.1.0-r1", maintainer: "packager@example.com", mtime: time.Unix(1_780_000_000, 0).UTC(),
+		out: t.TempDir(), bin: t.TempDir(), feed: repository + "/openwrt/wandns", luci: "testdata/luci-app-example",
+		version: "0.1.0-r1", contact: "packager@example.com", mtime: time.Unix(1_780_000_000, 0).UTC(),
 	}
 	if change != nil {
 		change(&o)
@@ -99,7 +99,7 @@ func wanted(t *testing.T, o options, a arch) map[string]file {
 	t.Helper()
 	files := map[string]file{"/usr/sbin/wandns": {mode: 0o755, data: read(t, o.bin, a.bin, "wandns")}}
 	for name, f := range places() {
-		f.data = read(t, o.files, name)
+		f.data = read(t, o.feed, "files", name)
 		files[f.path] = f
 	}
 	return files
@@ -271,11 +271,29 @@ func TestFeedMakefile(t *testing.T) {
 	for name := range want {
 		t.Errorf("the Makefile does not install %s", name)
 	}
-	ours := string(read(t, repository, "Makefile"))
-	for name, theirs := range map[string]string{"VERSION": "PKG_VERSION", "TAGS": "GO_PKG_TAGS"} {
-		m := regexp.MustCompile(`(?m)^` + name + `\s*:= (.*)$`).FindStringSubmatch(ours)
-		if len(m) != 2 || !strings.Contains(text, theirs+":="+m[1]+"\n") {
-			t.Errorf("the feed's Makefile has another %s than %v", theirs, m)
+}
+
+// Whoever builds from the published feed checks the sources, and is not known
+// to No-IP by an address that does not exist.
+func TestPublishedFeed(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "wandns.tar.gz")
+	if err := write(source, []byte("sources")); err != nil {
+		t.Fatal(err)
+	}
+	o := packed(t, func(o *options) { o.only, o.source = "mipsel_24kc", source })
+	text := string(read(t, o.out, "feed/wandns/Makefile"))
+	sum := "878a52fc5ff6a57d50b7b870aa51637a3dfd38fc22352a39f95a3c292eb976d5"
+	for _, line := range []string{"PKG_HASH:=" + sum, "CONTACT:=packager@example.com"} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("it has no line %s", line)
+		}
+	}
+	if strings.Contains(text, ".invalid") {
+		t.Error("it names an address that does not exist")
+	}
+	for _, name := range []string{"build.mk", "overlay.sh", "mspanset.patch", "files/wandns.init"} {
+		if !bytes.Equal(read(t, o.out, "feed/wandns", name), read(t, o.feed, name)) {
+			t.Errorf("%s is another", name)
 		}
 	}
 }
@@ -287,7 +305,7 @@ func TestIpkIsSmall(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	o := options{out: t.TempDir(), bin: repository + "/dist/bin", files: repository + "/openwrt/wandns/files", version: "0.1.0-r1", only: "mipsel_24kc"}
+	o := options{out: t.TempDir(), bin: repository + "/dist/bin", feed: repository + "/openwrt/wandns", only: "mipsel_24kc"}
 	if err := pack(o, t.Output()); err != nil {
 		t.Fatal(err)
 	}

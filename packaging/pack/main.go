@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,22 +20,24 @@ import (
 )
 
 type options struct {
-	out, bin            string
-	files, luci         string
-	version, maintainer string
-	usignKey, apkKey    string
-	only                string // arches, all if empty
-	mtime               time.Time
+	out, bin         string
+	feed, luci       string
+	source           string
+	version, contact string
+	usignKey, apkKey string
+	only             string // arches, all if empty
+	mtime            time.Time
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.out, "out", "dist", "write ipk/ and apk/ into `FOLDER`")
 	flag.StringVar(&o.bin, "bin", "dist/bin", "take the programs from `FOLDER`, as make cross leaves them")
-	flag.StringVar(&o.files, "files", "openwrt/wandns/files", "take the other files from `FOLDER`")
+	flag.StringVar(&o.feed, "feed", "openwrt/wandns", "take the other files, and what the package says, from the feed's `FOLDER`")
 	flag.StringVar(&o.luci, "luci", "openwrt/luci-app-wandns", "make packages of the LuCI application in `FOLDER`, if it is there")
-	flag.StringVar(&o.version, "version", "", "`VERSION` of the packages, like 1.2.3-r1")
-	flag.StringVar(&o.maintainer, "maintainer", "", "`ADDRESS` of who makes them")
+	flag.StringVar(&o.source, "source", "", "publish the feed's folder for the sources in `ARCHIVE` too")
+	flag.StringVar(&o.version, "version", "", "`VERSION` of the packages, like 1.2.3-r1; the feed's if empty")
+	flag.StringVar(&o.contact, "contact", "", "`ADDRESS` of who makes them")
 	flag.StringVar(&o.usignKey, "usign-key", "", "sign for opkg with `FILE`; without it a key is made in OUT/keys")
 	flag.StringVar(&o.apkKey, "apk-key", "", "sign for apk with `FILE`; without it a key is made in OUT/keys")
 	flag.StringVar(&o.only, "arch", "", "make packages for these of OpenWrt's `ARCHITECTURES` only")
@@ -52,11 +55,16 @@ func pack(o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	mk, err := os.ReadFile(filepath.Join(o.feed, "build.mk"))
+	if err != nil {
+		return err
+	}
+	o.version = cmp.Or(o.version, makeVariable(mk, "PKG_VERSION")+"-r"+makeVariable(mk, "PKG_RELEASE"))
 	todo := o.arches()
 	if len(todo) == 0 {
 		return fmt.Errorf("%q names no architecture of OpenWrt that Go knows", o.only)
 	}
-	list, err := o.contents(todo)
+	list, err := o.contents(todo, mk)
 	if err != nil {
 		return err
 	}
@@ -73,6 +81,9 @@ func pack(o options, w io.Writer) error {
 	for _, a := range todo {
 		err = errors.Join(err, o.apkFeed(a.name, made, apk))
 	}
+	if o.source != "" {
+		err = errors.Join(err, o.publishFeed())
+	}
 	if err == nil {
 		fmt.Fprintf(w, "%d packages in %s, and in %s for %d architectures\n", len(made), filepath.Join(o.out, "ipk"), filepath.Join(o.out, "apk"), len(todo))
 	}
@@ -86,10 +97,10 @@ func (o options) arches() []arch {
 
 // contents are the packages to make: the daemon for each arch, then those that
 // are for every router.
-func (o options) contents(todo []arch) ([]content, error) {
+func (o options) contents(todo []arch, mk []byte) ([]content, error) {
 	var list []content
 	for _, a := range todo {
-		c, err := o.daemon(a)
+		c, err := o.daemon(a, mk)
 		if err != nil {
 			return nil, err
 		}

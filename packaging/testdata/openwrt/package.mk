@@ -1,0 +1,5 @@
+define BuildPackage
+compile:
+	$(Build/Configure)
+	$(Build/Compile)
+endef
