@@ -210,16 +210,25 @@ func control(s *os.File, f func(fd int) error) error {
 	return errors.Join(err, result)
 }
 
-// cpu is the processor's time that this process has had.
+// cpu is the processor's time that this thread has had. Getrusage would say
+// what it had when the kernel last counted, up to 10 ms ago.
 func cpu() time.Duration {
-	var u unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
+	return time.Duration(ts.Nano())
 }
+
+// The groups of announcements: that of IPv6 routes, and all that matter.
+const (
+	routes6    uint32 = 1 << (unix.RTNLGRP_IPV6_ROUTE - 1)
+	everything        = routes6 | 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_ROUTE-1) |
+		1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1)
+)
 
 // subscription hears that something may have changed.
 type subscription struct {
 	socket *os.File
+	port   uint32 // its address
 	buf    []byte
 }
 
@@ -228,22 +237,38 @@ func subscribe() (*subscription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
+	sub := &subscription{socket: s, buf: make([]byte, 1<<12)}
 	err = control(s, func(fd int) error {
 		// Before the first announcement. Without a filter only more of them come.
 		_ = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, filter())
-		const groups = 1<<(unix.RTNLGRP_LINK-1) |
-			1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_IFADDR-1) |
-			1<<(unix.RTNLGRP_IPV4_ROUTE-1) | 1<<(unix.RTNLGRP_IPV6_ROUTE-1)
-		return unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups})
+		if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			return err
+		}
+		at, err := unix.Getsockname(fd)
+		if a, ok := at.(*unix.SockaddrNetlink); ok {
+			sub.port = a.Pid
+		}
+		return err
 	})
+	if err == nil {
+		err = sub.listen(everything)
+	}
 	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("subscribe to netlink: %w", err)
 	}
-	return &subscription{s, make([]byte, 1<<12)}, nil
+	return sub, nil
 }
 
 func (s *subscription) close() { s.socket.Close() }
+
+// listen makes these groups come from now on, and no others. What has come
+// already stays to be heard.
+func (s *subscription) listen(groups uint32) error {
+	return control(s.socket, func(fd int) error {
+		return unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: s.port, Groups: groups})
+	})
+}
 
 // wait returns when something that matters was announced, or announcements
 // were lost, and whether the IPv6 table may have changed: the kernel announces

@@ -2,6 +2,7 @@ package wan
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -24,22 +25,30 @@ func Watch(ctx context.Context, log Log, netifd *Netifd, vain func()) <-chan Sta
 	if vain == nil {
 		vain = func() {}
 	}
-	states := make(chan State, 1)
-	w := &watcher{log: log, netifd: netifd, vain: vain, dirty: make(chan struct{}, 1)}
-	w.routers = newHearing(log, func() { w.mark(false) }, vain)
-	w.mark(true)
+	var r reader
+	w := newWatcher(log, netifd, vain, timed(r.read))
 	go w.listen(ctx)
+	states := make(chan State, 1)
 	go w.deliver(ctx, states)
 	return states
 }
 
 type watcher struct {
 	log     Log
-	dirty   chan struct{} // one slot: look again
-	all     atomic.Bool   // also at the IPv6 table
+	read    func(all bool) (s State, took time.Duration, err error)
+	dirty   chan struct{}                // one slot: look again
+	all     atomic.Bool                  // also at the IPv6 table
+	source  atomic.Pointer[subscription] // the latest, nil before the first
 	routers *hearing
 	netifd  *Netifd
 	vain    func()
+}
+
+func newWatcher(log Log, netifd *Netifd, vain func(), read func(all bool) (State, time.Duration, error)) *watcher {
+	w := &watcher{log: log, read: read, netifd: netifd, vain: vain, dirty: make(chan struct{}, 1)}
+	w.routers = newHearing(log, func() { w.mark(false) }, vain)
+	w.mark(true)
+	return w
 }
 
 // retry spaces attempts to subscribe. Each is followed by a reading, so that
@@ -51,7 +60,8 @@ const longest = 5 * time.Minute
 
 // rest keeps a storm of announcements from using more than a fifth of the
 // processor: after a reading comes a pause of this many times what it took of
-// it, which on a busy machine is less than its length.
+// it, which on a busy machine is less than its length. No pause is longer than
+// retry.
 const rest = 4
 
 func (w *watcher) mark(all bool) {
@@ -78,7 +88,9 @@ func (w *watcher) listen(ctx context.Context) {
 	}
 }
 
-// hear subscribes and marks until the subscription fails.
+// hear subscribes and marks until the subscription fails. What is marked needs
+// no more announcements: until the next reading the kernel sends none, and a
+// storm of them wakes nobody.
 func (w *watcher) hear(ctx context.Context) error {
 	s, err := subscribe()
 	if err != nil {
@@ -86,13 +98,28 @@ func (w *watcher) hear(ctx context.Context) error {
 	}
 	defer s.close()
 	defer context.AfterFunc(ctx, s.close)()
+	w.source.Store(s)
 	w.mark(true)
 	for {
 		all, err := s.wait()
 		if err != nil {
 			return err
 		}
-		w.mark(all)
+		groups := routes6
+		if all = all || w.all.Load(); all {
+			groups = 0
+		}
+		if err := s.listen(groups); err != nil {
+			return err
+		}
+		w.mark(all) // only now, so that a reading follows what is not heard
+	}
+}
+
+// attend lets everything be announced again.
+func (w *watcher) attend() {
+	if s := w.source.Load(); s != nil && s.listen(everything) != nil {
+		s.close() // the next one hears
 	}
 }
 
@@ -100,7 +127,6 @@ func (w *watcher) hear(ctx context.Context) error {
 func (w *watcher) deliver(ctx context.Context, states chan State) {
 	defer close(states)
 	defer w.routers.close()
-	var r reader
 	var last State
 	sent := false
 	var wait time.Duration // until netifd is asked again
@@ -113,20 +139,15 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 		case <-w.netifd.changed:
 		case <-again:
 		}
-		began := cpu()
-		all := w.all.Swap(false)
-		s, err := r.read(all)
-		if err == nil {
-			s = w.netifd.With(s)
-		}
-		took := cpu() - began
+		w.attend()
+		s, took, err := w.read(w.all.Swap(false))
 		if err != nil {
 			w.log.Warn("the WAN could not be read; it is read again soon", "error", err)
 			pause(ctx, retry)
 			w.mark(true)
 			continue
 		}
-		s = w.routers.apply(s)
+		s = w.routers.apply(w.netifd.With(s))
 		w.routers.follow(s)
 		if s.NoNetworks == "" {
 			wait, again = 0, nil
@@ -145,7 +166,19 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 		} else {
 			w.vain()
 		}
-		pause(ctx, rest*took)
+		pause(ctx, min(rest*took, retry))
+	}
+}
+
+// timed makes a reading tell what it took of the processor: neither waiting nor
+// what the rest of the daemon does meanwhile.
+func timed(read func(all bool) (State, error)) func(all bool) (State, time.Duration, error) {
+	return func(all bool) (State, time.Duration, error) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		began := cpu()
+		s, err := read(all)
+		return s, cpu() - began, err
 	}
 }
 
