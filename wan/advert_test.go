@@ -254,6 +254,7 @@ func FuzzRA(f *testing.F) {
 }
 
 func TestKernelWithdrawnPrefixIsHeardBeforeTheKernelActs(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -287,6 +288,7 @@ func TestKernelWithdrawnPrefixIsHeardBeforeTheKernelActs(t *testing.T) {
 }
 
 func TestKernelMalformedAdvertisementsChangeNothingAndAreCounted(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -313,6 +315,7 @@ func TestKernelMalformedAdvertisementsChangeNothingAndAreCounted(t *testing.T) {
 }
 
 func TestKernelSolicitsOnceWhenALinkComesUp(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -126,6 +126,7 @@ func FuzzFilter(f *testing.F) {
 
 // A routing daemon and a bridge wake nobody.
 func TestKernelFilter(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -113,6 +113,7 @@ func has(s State, device, addr string) bool {
 }
 
 func TestKernelAddressIsAddedChangedAndRemoved(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -137,6 +138,7 @@ func TestKernelAddressIsAddedChangedAndRemoved(t *testing.T) {
 }
 
 func TestKernelLeaseThatRunsOutIsDeprecated(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -153,6 +155,7 @@ func TestKernelLeaseThatRunsOutIsDeprecated(t *testing.T) {
 }
 
 func TestKernelAddressMovesToAnotherDevice(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -167,6 +170,7 @@ func TestKernelAddressMovesToAnotherDevice(t *testing.T) {
 }
 
 func TestKernelDefaultRouteMovesToAnotherDevice(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -188,6 +192,7 @@ func TestKernelDefaultRouteMovesToAnotherDevice(t *testing.T) {
 }
 
 func TestKernelLostCarrierFailsOver(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -203,6 +208,7 @@ func TestKernelLostCarrierFailsOver(t *testing.T) {
 }
 
 func TestKernelTentativeAddressIsChosenAfterDetection(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -218,6 +224,7 @@ func TestKernelTentativeAddressIsChosenAfterDetection(t *testing.T) {
 }
 
 func TestKernelDuplicateAddressIsRefused(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -235,6 +242,7 @@ func TestKernelDuplicateAddressIsRefused(t *testing.T) {
 }
 
 func TestKernelDeprecatedPrefixIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -271,6 +279,7 @@ func TestKernelDeprecatedPrefixIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestKernelDelegatedPrefixComesAndGoes(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -284,6 +293,7 @@ func TestKernelDelegatedPrefixComesAndGoes(t *testing.T) {
 }
 
 func TestKernelDeviceIsMadeAgainUnderItsName(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -311,6 +321,7 @@ func TestKernelDeviceIsMadeAgainUnderItsName(t *testing.T) {
 }
 
 func TestKernelRoutesOfARoutingDaemonAreNotSeen(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -337,6 +348,7 @@ func TestKernelRoutesOfARoutingDaemonAreNotSeen(t *testing.T) {
 }
 
 func TestKernelOverrunOnlyCostsAReading(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -367,6 +379,7 @@ func TestKernelOverrunOnlyCostsAReading(t *testing.T) {
 // goes down, and drops its IPv4 routes only then, without a word. A reading in
 // between, which Linux 6.18's lock-free dumps permit, must not be the last one.
 func TestKernelRouteThatEndsAfterItsAnnouncementIsSeen(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -388,6 +401,7 @@ func TestKernelRouteThatEndsAfterItsAnnouncementIsSeen(t *testing.T) {
 }
 
 func TestKernelWatchLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -494,6 +508,7 @@ func drops(t *testing.T) (n int) {
 // The messages of this kernel are understood. With WANDNS_CAPTURE=1 they also
 // replace those in testdata.
 func TestKernelMessages(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -563,6 +578,7 @@ func multipath(index, metric int, gateways ...string) error {
 }
 
 func TestKernelReadingTakesFewAllocations(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

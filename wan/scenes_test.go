@@ -239,6 +239,7 @@ func TestScenesAreUnderstood(t *testing.T) {
 // The kernel tells these stories as they were captured. With WANDNS_CAPTURE=1
 // it also tells them anew.
 func TestKernelScenes(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 // The default routes of a table that a routing daemon filled are all found,
 // whatever stands beside them.
 func TestKernelDefaultRoutesInAFullTable(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -49,6 +50,7 @@ func TestKernelDefaultRoutesInAFullTable(t *testing.T) {
 
 // The IPv6 table is not looked at for each address, and is never stale.
 func TestKernelIPv6TableIsFollowed(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

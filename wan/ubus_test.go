@@ -238,6 +238,7 @@ func putNamed(b []byte, kind byte, name, data string) []byte {
 }
 
 func TestKernelNetworkIsFollowed(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -100,6 +100,7 @@ func TestAReadingTakesWhatItComputesItself(t *testing.T) {
 // Between what makes a reading due and the reading the kernel announces
 // nothing that this reading will see.
 func TestKernelAStormWakesNobodyBeforeTheNextReading(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -19,6 +19,7 @@ import (
 // does all that it should.
 func TestE2EAnotherUser(t *testing.T) {
 	tools(t, "sh")
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -136,6 +136,7 @@ func (f *five) count() map[string]int {
 }
 
 func TestE2EFiveFollowOneAddress(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -229,6 +230,7 @@ func (f *five) quiet() {
 
 // A secret that a provider refuses is nobody else's matter.
 func TestE2EFiveBlocksAreApart(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -256,6 +258,7 @@ func TestE2EFiveBlocksAreApart(t *testing.T) {
 // Killed at each request of the first round: the provider has carried it out,
 // and its answer is lost.
 func TestE2EFiveKilledRepeatNothing(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -305,6 +308,7 @@ func TestE2EFiveKilledRepeatNothing(t *testing.T) {
 
 // What a person does beside the daemon counts.
 func TestE2EFiveQuotasHoldForPeopleToo(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

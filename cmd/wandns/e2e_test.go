@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -15,7 +16,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,6 +51,10 @@ func TestMain(m *testing.M) {
 	case os.Getenv(beISP) != "":
 		isp()
 	default:
+		flag.Parse()
+		if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+			_ = f.Value.Set(strconv.Itoa(4 * runtime.GOMAXPROCS(0))) // most of the tests' time is waiting
+		}
 		os.Exit(m.Run())
 	}
 }
@@ -223,6 +230,7 @@ func (r *router) do(errs ...error) {
 }
 
 func TestE2EAddressIsFollowed(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -257,6 +265,7 @@ func TestE2EAddressIsFollowed(t *testing.T) {
 // A service that is pinned to a line of PPP's kind, which comes back as another
 // device of the same name.
 func TestE2EPinnedServiceStaysWithItsLine(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -282,6 +291,7 @@ func TestE2EPinnedServiceStaysWithItsLine(t *testing.T) {
 }
 
 func TestE2EIPv6WaitsForDuplicateAddressDetection(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -308,6 +318,7 @@ func TestE2EIPv6WaitsForDuplicateAddressDetection(t *testing.T) {
 // A router whose WAN has a delegated prefix only, a host in its LAN, and a
 // provider that hands out another prefix in the morning.
 func TestE2ELANFollowsItsPrefix(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -341,6 +352,7 @@ func TestE2ELANFollowsItsPrefix(t *testing.T) {
 }
 
 func TestE2ENothingIsRepeated(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -397,6 +409,7 @@ func (r *router) say(args ...string) (int, string) {
 }
 
 func TestE2EBlockUpdateResumeReload(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -445,6 +458,7 @@ func TestE2EBlockUpdateResumeReload(t *testing.T) {
 }
 
 func TestE2ESecondDaemonEnds(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -459,6 +473,7 @@ func TestE2ESecondDaemonEnds(t *testing.T) {
 }
 
 func TestE2EDamagedStateIsReported(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -476,6 +491,7 @@ func TestE2EDamagedStateIsReported(t *testing.T) {
 }
 
 func TestE2EStateOfANewerVersionIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -515,6 +531,7 @@ func TestE2EStateOfANewerVersionIsLeftAlone(t *testing.T) {
 }
 
 func TestE2ESecretIsNowhere(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -568,6 +585,7 @@ func (r *router) written() string {
 // TestE2ERequestLeavesByTheChosenDevice needs a provider behind both lines: a
 // process in a namespace of its own, which tells who asked.
 func TestE2ERequestLeavesByTheChosenDevice(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 // As on OpenWrt, the kernel does not act on advertisements: odhcp6c does, a
 // moment after the daemon has heard them too.
 func TestE2EWithdrawnPrefixIsLeftBeforeTheKernelActs(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -49,6 +50,7 @@ func TestE2EWithdrawnPrefixIsLeftBeforeTheKernelActs(t *testing.T) {
 }
 
 func TestE2EWANExplainsEveryAddress(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -78,6 +80,7 @@ func TestE2EWANExplainsEveryAddress(t *testing.T) {
 }
 
 func TestE2EWANHearsTheRouter(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -16,6 +16,7 @@ import (
 // it is started again, and all is well once the flash is.
 func TestE2EFlashThatFails(t *testing.T) {
 	tools(t, "strace")
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -32,51 +32,62 @@ type killing struct {
 	spoil  func(*router) error // what happened to the files
 }
 
-var killings = []killing{
-	{name: "the address changes"},
-	{name: "the first start", first: true},
-	{name: "the daemon is told to stop amid its request", daemon: true},
-	{name: "the answer is lost", fault: updatertest.CutAfter},
-	{name: "the provider wants silence", fault: "911"},
-	{name: "the store is damaged", first: true, spoil: func(r *router) error {
-		return os.Truncate(r.path("state/state.db"), 1000)
-	}},
-	{name: "the flash was full before", spoil: func(r *router) error {
-		return os.Rename(r.path("state/state.db"), r.path("run/unsaved.db"))
-	}},
-}
+var usual = killing{name: "the address changes"}
 
 // TestE2EKilledAnywhere kills the program before and after every call that may
 // leave something behind, and looks at what the next start makes of it. Unless
-// WANDNS_SOAK is set, only the first way is killed everywhere, the others at every second place.
-func TestE2EKilledAnywhere(t *testing.T) {
+// WANDNS_SOAK is set, only the usual way is killed everywhere, the others at every second place.
+func TestE2EKilledAnywhere(t *testing.T) { usual.anywhere(t) }
+
+func TestE2EKilledAnywhereAtTheFirstStart(t *testing.T) {
+	killing{name: "the first start", first: true}.anywhere(t)
+}
+
+func TestE2EKilledAnywhereWhenStopped(t *testing.T) {
+	killing{name: "the daemon is told to stop amid its request", daemon: true}.anywhere(t)
+}
+
+func TestE2EKilledAnywhereWithoutAnAnswer(t *testing.T) {
+	killing{name: "the answer is lost", fault: updatertest.CutAfter}.anywhere(t)
+}
+
+func TestE2EKilledAnywhereWhenTold911(t *testing.T) {
+	killing{name: "the provider wants silence", fault: "911"}.anywhere(t)
+}
+
+func TestE2EKilledAnywhereWithADamagedStore(t *testing.T) {
+	killing{name: "the store is damaged", first: true, spoil: func(r *router) error {
+		return os.Truncate(r.path("state/state.db"), 1000)
+	}}.anywhere(t)
+}
+
+func TestE2EKilledAnywhereAfterTheFlashWasFull(t *testing.T) {
+	killing{name: "the flash was full before", spoil: func(r *router) error {
+		return os.Rename(r.path("state/state.db"), r.path("run/unsaved.db"))
+	}}.anywhere(t)
+}
+
+func (k killing) anywhere(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
 	x := newExecution(t)
-	began, kills, repeats := time.Now(), 0, 0
-	for i, k := range killings {
-		stride := 1
-		if i > 0 && os.Getenv("WANDNS_SOAK") == "" {
-			stride = 2
-		}
-		at := 1
-		for ; ; at += stride {
-			killed, repeated := x.kill(k, at)
-			if !killed {
-				break
-			}
-			kills++
-			if repeated {
-				repeats++
-			}
-			if t.Failed() {
-				t.FailNow()
-			}
-		}
-		t.Logf("%s: killed up to place %d", k.name, at-stride)
+	stride := 1
+	if k.name != usual.name && os.Getenv("WANDNS_SOAK") == "" {
+		stride = 2
 	}
-	t.Logf("%d kills in %v; %d left a request whose outcome could not be known, each was repeated once", kills, time.Since(began), repeats)
+	at, repeats := 1, 0
+	for ; !t.Failed(); at += stride {
+		killed, repeated := x.kill(k, at)
+		if !killed {
+			break
+		}
+		if repeated {
+			repeats++
+		}
+	}
+	t.Logf("%s: killed up to place %d; %d kills left a request whose outcome could not be known, each was repeated once", k.name, at-stride, repeats)
 	if repeats == 0 {
 		t.Error("no kill hit a request")
 	}
@@ -230,11 +241,12 @@ func (x *execution) stored(place string, k killing) (persist.Record, bool) {
 
 // What the request is about is on flash before the request leaves.
 func TestE2EIntentIsDurableBeforeTheRequest(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
 	x := newExecution(t)
-	x.prepare(killings[0])
+	x.prepare(usual)
 	sim := x.provider()
 	var steps []string
 	trace(t, x.command("run", "--once"), func(c call) bool {
@@ -259,7 +271,7 @@ func BenchmarkFlashPerUpdate(b *testing.B) {
 		return
 	}
 	x := newExecution(b)
-	x.prepare(killings[0])
+	x.prepare(usual)
 	x.provider()
 	var bytes, syncs uint64
 	trace(b, x.command("run", "--once"), func(c call) bool {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestE2EMetrics(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -32,6 +32,7 @@ func (r *router) outsiders(says string) (list []*updatertest.Outside, urls []str
 }
 
 func TestE2EBehindCGNAT(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -94,6 +95,7 @@ func before(i int) string {
 }
 
 func TestE2ETheProviderTakesTheAddress(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

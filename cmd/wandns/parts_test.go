@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -197,7 +196,6 @@ func (r *router) anew() {
 
 // announcement is one of an address by the kernel.
 type announcement struct {
-	at     time.Time
 	addr   netip.Addr
 	gone   bool
 	usable bool
@@ -223,7 +221,7 @@ func newEar(r *router) *ear {
 			a = a.Unmap()
 			bad := u.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DEPRECATED) != 0 || a.Is6() && uint32(u.PreferedLft) == 0
 			e.mu.Lock()
-			e.list = append(e.list, announcement{time.Now(), a, !u.NewAddr, u.NewAddr && !bad, u.LinkIndex})
+			e.list = append(e.list, announcement{a, !u.NewAddr, u.NewAddr && !bad, u.LinkIndex})
 			e.mu.Unlock()
 		}
 	}()
@@ -246,11 +244,10 @@ func (e *ear) usable(prefix string) (list []announcement) {
 	return list
 }
 
-// accepted waits for the first of them and returns its time.
-func (e *ear) accepted(prefix string) time.Time {
+// accepted waits for the first of them.
+func (e *ear) accepted(prefix string) {
 	e.r.t.Helper()
 	e.r.until("an address of "+prefix, func(updater.Status) bool { return len(e.usable(prefix)) > 0 })
-	return e.usable(prefix)[0].at
 }
 
 // tools ends the test without Debian's programs, which `make deps` installs.

@@ -16,6 +16,7 @@ import (
 
 func TestQEMUPPPoE(t *testing.T) {
 	tools(t, "pppd", "pppoe-server")
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -66,6 +67,7 @@ func TestQEMUPPPoE(t *testing.T) {
 
 func TestQEMUWireguardIsNoWAN(t *testing.T) {
 	tools(t, "wg")
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -90,6 +92,7 @@ func TestQEMUWireguardIsNoWAN(t *testing.T) {
 
 func TestQEMUVLANIsAWAN(t *testing.T) {
 	tools(t)
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

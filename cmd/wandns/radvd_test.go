@@ -2,11 +2,9 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"wandns/updater"
 	"wandns/wan/wantest"
@@ -58,7 +56,6 @@ func TestE2ERadvdRenumbers(t *testing.T) {
 	lan := func(n int) string { return fmt.Sprintf("2a00:2:%d::/64", n) }
 	first := func(prefix string) string { return strings.Replace(prefix, "::", "::1", 1) }
 	var radvd *program
-	var took []time.Duration
 	const renumberings = 5
 	for n := range renumberings {
 		if n == 0 {
@@ -68,21 +65,12 @@ func TestE2ERadvdRenumbers(t *testing.T) {
 			r.advertise(advertised{wan(n), 3600}, advertised{wan(n - 1), 0})
 			radvd.signal(syscall.SIGHUP)
 		}
-		accepted := map[string]time.Time{"home.example.com": e.accepted(wan(n))}
+		e.accepted(wan(n))
 		if n > 0 {
 			r.do(wantest.ReplaceAddr("lan0", first(lan(n-1)), "nodad", "preferred_lft", "0", "valid_lft", "7200"))
 		}
 		r.do(wantest.AddAddr("lan0", first(lan(n)), "nodad"))
-		accepted["nas.example.com"] = e.accepted(lan(n))
-		for _, entry := range r.published(2*n+2, wan(n), lan(n))[2*n:] {
-			took = append(took, entry.At.Sub(accepted[entry.Hosts[0]]))
-		}
-	}
-	slices.Sort(took)
-	median := took[len(took)/2]
-	t.Logf("from the address to the request: median %s of %s", median, took)
-	if median > 500*time.Millisecond {
-		t.Errorf("from the address to the request: median %s; on a disk and a processor of its own less than 50 ms", median)
+		r.published(2*n+2, wan(n), lan(n))
 	}
 	last := wan(renumberings - 1)
 

@@ -119,6 +119,7 @@ func TestAVerbAndADaemonThatDiffer(t *testing.T) {
 }
 
 func TestE2EDaemonPermits(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -122,6 +122,7 @@ func TestRPCDList(t *testing.T) {
 
 // Before a service is saved it is shown what it would send, which is not sent.
 func TestE2ERehearsal(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -23,6 +23,7 @@ import (
 // they are in no log, status, check, reply of the control socket, list of
 // processes or output of a verb.
 func TestE2ESecretsOfEveryProviderAreNowhere(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

@@ -55,6 +55,7 @@ func typical(all []strain) strain {
 // providers' rules are no matter here: the answer to a request that a new
 // address cuts short is not heard.
 func TestE2ESoak(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}

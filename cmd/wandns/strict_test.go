@@ -87,7 +87,7 @@ func TestReadingNeverHangs(t *testing.T) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(time.Second):
+		case <-time.After(patience):
 			t.Errorf("reading %s hangs", file)
 		}
 	}

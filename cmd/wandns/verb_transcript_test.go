@@ -24,6 +24,7 @@ import (
 // forgives everything.
 // WANDNS_UPDATE=1 writes what is printed now.
 func TestE2EVerbTranscripts(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
@@ -132,6 +133,7 @@ func (r *router) replay(transcript string, sim updatertest.Service) string {
 }
 
 func TestE2EAPersonDeletesAKey(t *testing.T) {
+	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
