@@ -5,7 +5,6 @@ package packaging
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -103,7 +102,7 @@ func ubiImage(t *testing.T) string {
 // hear returns false: then its power is gone.
 func (m *malta) boot(variables string, hear func(line string) bool) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(m.t.Context(), 5*time.Minute)
+	ctx, cancel := patient(m.t)
 	defer cancel()
 	args := append([]string{
 		"-M", "malta,memory-backend=ram0", "-cpu", "24Kc", "-m", "256", "-nic", "none",

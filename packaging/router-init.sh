@@ -21,12 +21,12 @@ address() {
 	$bb ip route add default via 10.0.2.2
 }
 
-# published ADDRESS: waits for it, three minutes at most.
+# published ADDRESS: waits for it, half an hour at most.
 published() {
 	n=0
 	until /usr/sbin/wandns status --json >/tmp/status && $bb grep "\"published\":\"$1\"" /tmp/status >/dev/null; do
 		n=$((n + 1))
-		[ $n -lt 180 ] || return 1
+		[ $n -lt 1800 ] || return 1
 		$bb sleep 1
 	done
 }

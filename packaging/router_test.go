@@ -4,7 +4,6 @@ package packaging
 
 import (
 	"bytes"
-	"context"
 	"encoding/pem"
 	"fmt"
 	"io/fs"
@@ -145,7 +144,7 @@ func (b board) initramfs(t *testing.T, provider *httptest.Server) string {
 func (b board) boot(t *testing.T, initramfs, disk, addresses string) string {
 	t.Helper()
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := patient(t)
 	defer cancel()
 	args := append(strings.Fields(b.qemu+disk), "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
 		"-kernel", one(t, filepath.Join(b.guest, "boot/vmlinuz-*")), "-initrd", initramfs,

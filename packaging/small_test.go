@@ -4,7 +4,6 @@ package packaging
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,7 +33,7 @@ func TestSmallBoard(t *testing.T) {
 	command(t, root, "mkfs.ext4", "-q", "-d", files, disk, "16M")
 
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := patient(t)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "qemu-system-mipsel", "-M", "malta", "-cpu", "24Kc", "-m", "40", "-nic", "none",
 		"-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-drive", "if=ide,format=raw,file="+disk,

@@ -82,6 +82,11 @@ func callUbus(socket, object, method string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return converse(conn, object, method)
+}
+
+// converse calls over a connection, and closes it.
+func converse(conn net.Conn, object, method string) ([]byte, error) {
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(ubusTime)); err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func TestKernelDemo(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	watchdog := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	watchdog := time.AfterFunc(10*time.Minute, func() { _ = cmd.Process.Kill() })
 	defer watchdog.Stop()
 
 	wants := []string{
