@@ -578,7 +578,6 @@ func multipath(index, metric int, gateways ...string) error {
 }
 
 func TestKernelReadingTakesFewAllocations(t *testing.T) {
-	t.Parallel()
 	if !wantest.InNamespace(t) {
 		return
 	}
