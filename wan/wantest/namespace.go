@@ -39,6 +39,7 @@ func Isolate(cmd *exec.Cmd) {
 // once the child has passed, and fails the test with the child's output if the
 // child failed:
 //
+//	t.Parallel() // namespaces do not disturb each other
 //	if !wantest.InNamespace(t) {
 //		return
 //	}
