@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,15 +17,15 @@ import (
 // processor and no time. It counts them.
 func pacing(t *testing.T, took time.Duration) (w *watcher, readings func() int) {
 	t.Helper()
-	n := 0
+	var n atomic.Int64
 	w = newWatcher(quiet(t), NewNetifd(), func() {}, func(bool) (State, time.Duration, error) {
-		n++
+		n.Add(1)
 		return State{}, took, nil
 	})
 	go w.deliver(t.Context(), make(chan State, 1))
 	return w, func() int {
 		synctest.Wait()
-		return n
+		return int(n.Load())
 	}
 }
 
@@ -57,11 +58,11 @@ func TestAChangeAmidAPauseIsReadAfterIt(t *testing.T) {
 			t.Fatalf("%d readings of a change when idle", n-before)
 		}
 		w.mark(false)
-		time.Sleep(4*time.Second - 1)
+		time.Sleep(4*time.Second - time.Nanosecond)
 		if n := readings(); n != before+1 {
 			t.Errorf("%d readings before the pause is over", n-before)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if n := readings(); n != before+2 {
 			t.Errorf("%d readings after the pause", n-before)
 		}
