@@ -28,7 +28,7 @@ mips mipsle: export GOMIPS = softfloat
 mips64 mips64le: export GOMIPS64 = softfloat
 386: export GO386 = softfloat
 
-.PHONY: help run test unit race test-busy qemu test-qemu soak fuzz luci e2e-luci bench bench-peers bench-herd build cross packages contact lint vuln size clean deps $(ARCHES)
+.PHONY: help run test unit race test-builds test-busy qemu test-qemu soak fuzz luci e2e-luci bench bench-peers bench-herd build cross packages contact lint vuln size clean deps $(ARCHES)
 .DEFAULT_GOAL := help
 
 help: ## print this
@@ -47,6 +47,10 @@ unit: $(BUILD_OVERLAY)
 
 race: deps ## the race detector over everything that runs at once
 	WANDNS_CI=1 CGO_ENABLED=1 go test -race -timeout 30m -skip 'E2E' ./wan/... ./persist ./updater/... ./cmd/... ./openwrt/uci ./packaging/pack
+
+test-builds: deps dist/guest-mipsel dist/guest-arm64 ## programs as packagers build them, on this machine, a MIPS and an ARM
+	WANDNS_CI=1 WANDNS_BUILDS=all go test -count=1 -timeout 30m -run 'TestE2EHoweverItIsBuilt' ./cmd/wandns
+	WANDNS_BUILDS=all go test -count=1 -timeout 30m -tags qemu -run 'TestRouter$$' ./packaging
 
 # Everything three times, so that nothing depends on a quiet machine.
 test-busy: deps ## the suite three times beside four busy loops; takes hours
@@ -160,6 +164,7 @@ TOOLS := qemu-mipsel-static=qemu-user-static xz=xz-utils shellcheck=shellcheck s
 	ip=iproute2 radvd=radvd dnsmasq=dnsmasq-base busybox=busybox-static kea-dhcp6=kea-dhcp6-server dhclient=isc-dhcp-client \
 	qemu-system-x86_64=qemu-system-x86 qemu-system-mipsel=qemu-system-mips qemu-system-aarch64=qemu-system-arm \
 	mkfs.ext4=e2fsprogs mkfs.f2fs=f2fs-tools libdeflate-gzip=libdeflate-tools modprobe=kmod ubinize=mtd-utils strace=strace \
+	gcc=gcc mipsel-linux-gnu-gcc=gcc-mipsel-linux-gnu aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
 	pppd=ppp pppoe-server=pppoe wg=wireguard-tools node=nodejs npm=npm \
 	update-ca-certificates=ca-certificates
 

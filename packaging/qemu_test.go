@@ -116,11 +116,13 @@ func (a *archive) modules(t *testing.T, guest, list string, names ...string) {
 	a.entry(list, 0o100644, []byte(files.String()))
 }
 
+// save writes what there is so far.
 func (a *archive) save(t *testing.T) string {
 	t.Helper()
-	a.entry("TRAILER!!!", 0, nil)
+	var end archive
+	end.entry("TRAILER!!!", 0, nil)
 	name := filepath.Join(t.TempDir(), "initramfs")
-	if err := os.WriteFile(name, a.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(name, slices.Concat(a.Bytes(), end.Bytes()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return name

@@ -40,20 +40,32 @@ end() {
 	$bb sleep 60
 }
 
+# idle waits until the daemon has done nothing for five seconds.
+idle() {
+	switches=
+	until [ "$switches" = "$($bb cat /proc/"$daemon"/task/*/status | $bb grep ctxt_switches)" ]; do
+		switches=$($bb cat /proc/"$daemon"/task/*/status | $bb grep ctxt_switches)
+		$bb sleep 5
+	done
+}
+
 before=$(available)
-for next in $(echo "$router_addresses" | $bb tr , ' '); do
-	address "$next"
-	[ -n "$daemon" ] || {
-		/usr/sbin/wandns run --config /etc/config/wandns &
-		daemon=$!
-	}
-	published "$next" || end
-	echo "published: $next"
+for program in $(echo "$router_programs" | $bb tr , ' '); do
+	daemon=
+	for next in $(echo "$router_addresses" | $bb tr , ' '); do
+		address "$next"
+		[ -n "$daemon" ] || {
+			"$program" run --config /etc/config/wandns &
+			daemon=$!
+		}
+		published "$next" || end
+		echo "$program published: $next"
+		idle
+	done
+	$bb cat "/proc/$daemon/smaps_rollup"
+	echo "MemLost: $((before - $(available))) kB"
+	kill "$daemon"
+	wait "$daemon" || end
 done
-$bb sleep 5 # in silence
-$bb cat "/proc/$daemon/smaps_rollup"
-echo "MemLost: $((before - $(available))) kB"
-kill "$daemon"
-wait "$daemon" || end
 echo "the router is done"
 end

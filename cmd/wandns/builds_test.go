@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -16,7 +17,10 @@ func TestE2EHoweverItIsBuilt(t *testing.T) {
 	}
 	dir := t.TempDir()
 	programs := map[string]string{"ours": built(t)}
-	names := []string{"plain", "pie", "relro", "feed", "feed-pie"}
+	names := []string{"pie", "feed"}
+	if os.Getenv("WANDNS_BUILDS") == "all" { // each takes a minute
+		names = append(names, "plain", "relro", "feed-pie")
+	}
 	cmd := exec.CommandContext(t.Context(), "../../packaging/variants.sh", append([]string{"amd64", dir}, names...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
