@@ -167,7 +167,7 @@ func TestOverlay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf(`{"Replace": {"%[1]s/dist/goroot/src/runtime/mspanset.go": "%[1]s/dist/mspanset.go"}}`, here)
+	want := fmt.Sprintf(`{"Replace": {"%[1]s/dist/goroot/src/runtime/mspanset.go": "%[1]s/dist/mspanset"}}`, here)
 	if got := strings.TrimSpace(string(b)); got != want {
 		t.Errorf("it is %s, want %s", got, want)
 	}

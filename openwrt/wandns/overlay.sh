@@ -24,8 +24,8 @@ case $source in
 	if [ "$(sha256sum <"$source")" = "$sum  -" ]; then
 		cp "$source" "$temp/mspanset.go"
 		(cd "$temp" && GIT_CEILING_DIRECTORIES=$(dirname "$(pwd -P)") git apply "$patch")
-		mv "$temp/mspanset.go" "$out/mspanset.go.$$" && mv "$out/mspanset.go.$$" "$out/mspanset.go"
-		replace="\"$source\": \"$out/mspanset.go\""
+		mv "$temp/mspanset.go" "$out/mspanset.$$" && mv "$out/mspanset.$$" "$out/mspanset"
+		replace="\"$source\": \"$out/mspanset\""
 	else
 		without "$("$go" env GOVERSION) has another runtime/mspanset.go"
 	fi
