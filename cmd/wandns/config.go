@@ -103,12 +103,8 @@ func loadConfig(file string) (*config, error) {
 			return nil, &badConfig{file, []mistake{{line: n, section: "syntax", text: fmt.Sprintf("the line is longer than %d KiB; this is no configuration", maxLine>>10)}}}
 		}
 	}
-	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, LogLevel: "info", UCI: !strings.HasSuffix(file, ".toml")}}
-	parse := parseTOML
-	if v.config.UCI {
-		parse = parseUCI
-	}
-	sections, mistakes := parse(data)
+	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, LogLevel: "info", UCI: !isTOML(file)}}
+	sections, mistakes := parseConfig(file, data)
 	v.mistakes = mistakes
 	broken, incomplete := map[int]bool{}, false
 	for _, m := range mistakes {
@@ -129,6 +125,17 @@ func loadConfig(file string) (*config, error) {
 		v.exposed(file)
 	}
 	return v.config, nil
+}
+
+func isTOML(file string) bool { return strings.HasSuffix(file, ".toml") }
+
+// parseConfig reads a text in the language that the file's name tells. No
+// sections means that too much is wrong with it; the last mistake says where.
+func parseConfig(file, text string) ([]section, []mistake) {
+	if isTOML(file) {
+		return parseTOML(text)
+	}
+	return parseUCI(text)
 }
 
 // maxConfig bounds every file that the configuration names, and maxLine its

@@ -232,6 +232,54 @@ func TestStatusOfAConfigurationWithMistakes(t *testing.T) {
 	}
 }
 
+// However run_dir is written, status and its like look where the daemon is.
+func TestRunDirIsFoundAsTheDaemonFindsIt(t *testing.T) {
+	const service = "[[service]]\nname = \"home\"\npassword_file = \"/nonexistent\"\n"
+	for _, tt := range []struct{ name, file, text, want string }{
+		{"plain", "f.toml", "run_dir = '/x'\n" + service, "/x"},
+		{"a comment behind it", "f.toml", `run_dir = "/x"   # lost at reboot` + "\n" + service, "/x"},
+		{"a comment without a space", "f.toml", `run_dir="/x"#y`, "/x"},
+		{"a hash in the path", "f.toml", `run_dir = "/x#y"`, "/x#y"},
+		{"an equals sign in the path", "f.toml", `run_dir = '/x=y'`, "/x=y"},
+		{"an escape", "f.toml", `run_dir = "/\u0078"`, "/x"},
+		{"over two lines", "f.toml", "run_dir = '''\n/x'''", "/x"},
+		{"the key in quotes", "f.toml", `"run_dir" = "/x"`, "/x"},
+		{"within another text", "f.toml", "metrics_file = '''\nrun_dir = \"/x\"\n'''", defaultRunDir},
+		{"commented out", "f.toml", `#run_dir = "/x"`, defaultRunDir},
+		{"in a service", "f.toml", service + `run_dir = "/x"`, defaultRunDir},
+		{"not absolute", "f.toml", `run_dir = "x"`, defaultRunDir},
+		{"a list", "f.toml", `run_dir = ["/x", "/y"]`, defaultRunDir},
+		{"a number", "f.toml", `run_dir = 7`, defaultRunDir},
+		{"a mistake before it", "f.toml", "log_level = x\nrun_dir = \"/x\" # y\n" + service, "/x"},
+		{"many mistakes after it", "f.toml", "run_dir = \"/x\" # y\n" + strings.Repeat("nonsense\n", 40), "/x"},
+		{"a table without its bracket", "f.toml", "run_dir = \"/x\" # y\n[[service]\nname = \"home\"\n", "/x"},
+		{"a text without its end", "f.toml", "run_dir = \"/x\" # y\n" + service + "password = '''secret\n", "/x"},
+		{"an endless line", "f.toml", "run_dir = \"/x\" # y\na = " + strings.Repeat("[", maxLine) + "\n" + service, "/x"},
+		{"of another system's lines", "f.toml", "run_dir = \"/x\" # y\r\n" + service, "/x"},
+		{"empty", "f.toml", "", defaultRunDir},
+
+		{"UCI", "wandns", "config wandns 'global'\n\toption run_dir '/x'\n", "/x"},
+		{"UCI with a tab", "wandns", "config wandns 'global'\n\toption run_dir\t'/x'\n", "/x"},
+		{"UCI with tabs and spaces", "wandns", "config\twandns\t'global'\n option \t run_dir \t '/x' \n", "/x"},
+		{"UCI with a comment", "wandns", "config wandns 'global'\n\toption run_dir '/x' # lost at reboot\n", "/x"},
+		{"UCI without quotes", "wandns", "config wandns 'global'\n\toption run_dir /x\n", "/x"},
+		{"UCI in parts", "wandns", "config wandns 'global'\n\toption run_dir /x'y=z'\n", "/xy=z"},
+		{"UCI abridged", "wandns", "c wandns global\no run_dir /x\n", "/x"},
+		{"UCI, the last counts", "wandns", "config wandns 'global'\n\toption run_dir '/x'\n\toption run_dir '/y'\n", "/y"},
+		{"UCI with mistakes", "wandns", "config wandns 'global'\n\tnonsense\n\toption run_dir\t'/x'\nconfig service 'a b'\n\toption x 'y\n", "/x"},
+		{"UCI in a service", "wandns", "config service 'home'\n\toption run_dir '/x'\n", defaultRunDir},
+		{"UCI that is TOML", "wandns", "run_dir = \"/x\"\n" + service, defaultRunDir},
+		{"UCI with a zero byte", "wandns", "config wandns 'global'\n\toption run_dir\t'/x'\n\x00\n", "/x"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &cli{config: writeFile(t, tt.file, tt.text)}
+			if dir, guessed := c.runDir(); dir != tt.want || guessed {
+				t.Errorf("it is looked for in %q, want %q (guessed: %v)", dir, tt.want, guessed)
+			}
+		})
+	}
+}
+
 func TestUsageMistakes(t *testing.T) {
 	for _, tt := range []struct{ args, says string }{
 		{"chekc", "wandns check"},

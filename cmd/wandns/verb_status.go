@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -136,14 +138,30 @@ func (c *cli) runDir() (dir string, guessed bool) {
 	if err != nil {
 		return defaultRunDir, true
 	}
-	for line := range strings.Lines(data) {
-		key, value, toml := strings.Cut(line, "=")
-		if option, ok := strings.CutPrefix(strings.TrimSpace(line), "option"); ok && !toml {
-			key, value, _ = strings.Cut(strings.TrimSpace(option), " ")
-		}
-		if dir := bare(value); bare(key) == "run_dir" && filepath.IsAbs(dir) {
-			return dir, false
+	lines := strings.SplitAfter(data, "\n")
+	for i, line := range lines {
+		if len(line) > maxLine {
+			lines[i] = "\n" // no path is that long
 		}
 	}
-	return defaultRunDir, false
+	list, mistakes := parseConfig(c.config, strings.Join(lines, ""))
+	dir = runDirOf(list)
+	if dir == "" && len(mistakes) > 0 { // perhaps too many to read on; the global keys stand above all tables
+		end := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "[") })
+		if last := mistakes[len(mistakes)-1].line - 1; end < 0 || last < end {
+			end = min(max(last, 0), len(lines))
+		}
+		list, _ = parseConfig(c.config, strings.Join(lines[:end], ""))
+		dir = runDirOf(list)
+	}
+	return cmp.Or(dir, defaultRunDir), false
+}
+
+func runDirOf(list []section) string {
+	for _, s := range list {
+		if o, ok := s.find("run_dir"); ok && s.kind == "global" && len(o.values) == 1 && filepath.IsAbs(o.values[0]) {
+			return o.values[0]
+		}
+	}
+	return ""
 }
