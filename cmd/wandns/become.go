@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strconv"
@@ -21,7 +22,7 @@ import (
 // behind as root, and whatever is read from the network, or of the
 // configuration, is read by that user. Of a process that is that user already
 // it does nothing.
-func become(user, file string, cfg *config) error {
+func become(user, file string, cfg *config, once bool) error {
 	uid, gid, err := lookUp(user)
 	switch {
 	case err != nil:
@@ -46,6 +47,11 @@ func become(user, file string, cfg *config) error {
 	runtime.LockOSThread() // whose credentials the new program has
 	if err := confine(uid, gid, needed()); err != nil {
 		return err
+	}
+	if !once {
+		// That lasts until the new program listens, which then reads the
+		// configuration anew.
+		signal.Ignore(syscall.SIGHUP)
 	}
 	return fmt.Errorf("start again: %w", syscall.Exec(self, os.Args, os.Environ())) //nolint:gosec // this program
 }

@@ -21,28 +21,31 @@ func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
 	once := flags.Bool("once", false, "update what is due, wait for the answers and exit")
 	user := flags.String("user", "", "started as root, go on as `USER` who may only listen to routers")
 	return func(c *cli, _ []string) int {
+		// Before all else, for whoever changes the configuration amid the start:
+		// what is read below may be what was there before. Other signals may still
+		// end the program.
+		hup := make(chan os.Signal, 1)
+		if !*once {
+			signal.Notify(hup, syscall.SIGHUP)
+		}
 		toil()
 		cfg, code := c.load()
 		if cfg == nil {
 			return code
 		}
 		if *user != "" {
-			if err := become(*user, c.config, cfg); err != nil {
+			if err := become(*user, c.config, cfg, *once); err != nil {
 				return c.fail(exitFailed, "it could not go on as user %s: %v", *user, err)
 			}
 		}
-		return c.daemon(cfg, *once)
+		return c.daemon(cfg, *once, hup)
 	}
 }
 
 // daemon composes the parts and runs them until a signal.
-func (c *cli) daemon(cfg *config, once bool) int {
+func (c *cli) daemon(cfg *config, once bool, hup <-chan os.Signal) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	hup := make(chan os.Signal, 1)
-	if !once {
-		signal.Notify(hup, syscall.SIGHUP)
-	}
 	log := newLog(c.stdout, c.stderr, cfg.LogLevel)
 	for _, w := range cfg.Warnings {
 		log.Warn(w)

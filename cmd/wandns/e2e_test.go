@@ -125,6 +125,13 @@ func (r *router) command(args ...string) *exec.Cmd {
 
 func (r *router) on() {
 	r.t.Helper()
+	r.launch()
+	r.until("the daemon is up", func(st updater.Status) bool { return st.PID == r.daemon.Process.Pid && r.seen(st) })
+}
+
+// launch starts a daemon.
+func (r *router) launch() {
+	r.t.Helper()
 	r.daemon = r.command("run")
 	if len(r.under) > 0 {
 		env := r.daemon.Env
@@ -148,7 +155,6 @@ func (r *router) on() {
 		close(lines)
 	}()
 	r.t.Cleanup(r.kill)
-	r.until("the daemon is up", func(st updater.Status) bool { return st.PID == r.daemon.Process.Pid && r.seen(st) })
 }
 
 func (r *router) seen(st updater.Status) bool {
