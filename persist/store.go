@@ -286,18 +286,22 @@ func (s *Store) Moment() Moment { return s.moment }
 func (s *Store) Clock() time.Time { return s.moment.Time }
 
 // Save replaces everything by records, and returns when that is durable. If the
-// flash refuses, the spare place has it.
+// flash refuses, the spare place has it. More than Open would read is refused,
+// and leaves what there was. Its error ends with what the user can do.
 func (s *Store) Save(now Moment, records iter.Seq2[string, Record]) error {
 	if errors.Is(s.lost, ErrNewer) {
 		return s.lost
 	}
 	s.moment = now
 	pages, err := encode(now, records)
-	if err == nil {
-		err = s.publish(pages)
-	}
 	if err != nil {
 		return fmt.Errorf("the state could not be kept: %w", err)
+	}
+	if size := len(pages) + trailer; size > maxSize { // it would not be read again
+		return fmt.Errorf("the state could not be kept: it takes %d KiB, and %d at most are read again; name fewer hosts, or begin anew with another state_dir", (size+1023)>>10, maxSize>>10)
+	}
+	if err := s.publish(pages); err != nil {
+		return fmt.Errorf("the state could not be kept: %w; free or repair state_dir", err)
 	}
 	return nil
 }

@@ -149,6 +149,30 @@ func TestManyServicesAreThereAgain(t *testing.T) {
 	}
 }
 
+// What Save takes, Open takes; more than that leaves what there was.
+func TestStateThatIsTooLargeIsNotKept(t *testing.T) {
+	dir := t.TempDir()
+	kept, refused := 0, 0
+	for n := maxSize - 6<<10; n < maxSize; n += 512 { // a page each
+		s := mustOpen(t, dir)
+		err := s.Save(Moment{}, maps.All(map[string]Record{"home": {Answer: strings.Repeat("x", n)}}))
+		if err == nil {
+			kept = n
+		} else if refused++; !strings.Contains(err.Error(), "and 4096 at most are read again") {
+			t.Errorf("it does not say why: %v", err)
+		}
+		s.Close()
+		s = mustOpen(t, dir)
+		if got := len(s.records["home"].Answer); got != kept || s.Trouble() != nil {
+			t.Fatalf("an answer of %d bytes is there again, want %d; trouble: %v", got, kept, s.Trouble())
+		}
+		s.Close()
+	}
+	if kept == 0 || refused == 0 {
+		t.Errorf("%d bytes were kept, %d states refused; want both", kept, refused)
+	}
+}
+
 func TestDamageIsSetAside(t *testing.T) {
 	origin := t.TempDir()
 	s := mustOpen(t, origin)

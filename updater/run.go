@@ -347,7 +347,7 @@ func (r *Runner) save(now time.Time) {
 	r.saveAt = time.Time{}
 	if err := r.Journal.Save(r.Clock.Moment(r.Engine.Stamp(now)), r.Engine.Records()); err != nil {
 		r.saveAt = now.Add(saveAgain)
-		trouble = fmt.Sprintf("what happened now may be repeated after a reboot: %v; free or repair state_dir", err)
+		trouble = fmt.Sprintf("what happened now may be repeated after a reboot: %v", err)
 	} else if err := r.Journal.Trouble(); err != nil {
 		trouble = err.Error()
 	}
