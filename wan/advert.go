@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mdlayher/ndp"
@@ -83,52 +84,98 @@ func (t term) left(now time.Time) (seconds uint32, ok bool) {
 
 const infinite = time.Duration(Forever) * time.Second
 
+// What an advertisement begins with, and the kind of option in it that counts
+// here (RFC 4861, sections 4.2 and 4.6.2).
+const (
+	headLen           = 16
+	prefixInformation = 3
+)
+
 // parseRA reads an ICMPv6 message that arrived from a router and refuses
 // what RFC 4861, section 6.1.2, and RFC 4862, section 5.5.3, tell hosts to
-// ignore. A hopLimit below 255 shows that it was forwarded.
+// ignore: the whole message, or only a prefix in it, in which case there are an
+// advertisement and an error. A hopLimit below 255 shows that it was forwarded.
 func parseRA(b []byte, from netip.Addr, hopLimit int) (*ndp.RouterAdvertisement, error) {
 	switch {
 	case hopLimit != ndp.HopLimit:
 		return nil, errors.New("it comes from beyond the link (hop limit is not 255)")
 	case !from.IsLinkLocalUnicast():
 		return nil, errors.New("its source is not a link-local address")
-	case len(b) > 1 && b[1] != 0:
+	case len(b) < headLen:
+		return nil, errors.New("it is cut short")
+	case b[1] != 0:
 		return nil, errors.New("its ICMP code is not 0")
 	}
+	head := b[:headLen]
+	ra, err := parseWhole(head)
+	if err != nil {
+		return nil, err
+	}
+	var bad error
+	for n, rest := 0, b[headLen:]; len(rest) > 0; rest = rest[n:] {
+		if len(rest) > 1 {
+			n = 8 * int(rest[1])
+		}
+		if len(rest) == 1 || n == 0 || n > len(rest) {
+			return nil, errors.New("an option in it has no length, or one beyond its end")
+		}
+		if rest[0] != prefixInformation {
+			continue // it does not count here, whatever is in it
+		}
+		if p, err := parsePrefix(head, rest[:n]); err != nil {
+			bad = err
+		} else {
+			ra.Options = append(ra.Options, p)
+		}
+	}
+	return ra, bad
+}
+
+func parseWhole(b []byte) (*ndp.RouterAdvertisement, error) {
 	m, err := ndp.ParseMessage(b)
 	if err != nil {
 		return nil, err
 	}
-	ra, ok := m.(*ndp.RouterAdvertisement)
-	if !ok {
-		return nil, errors.New("it is another message")
+	if ra, ok := m.(*ndp.RouterAdvertisement); ok {
+		return ra, nil
 	}
-	for _, o := range ra.Options {
-		p, ok := o.(*ndp.PrefixInformation)
-		switch {
-		case !ok:
-		case !p.Prefix.IsValid() || p.Prefix.IsMulticast():
-			return nil, errors.New("it advertises what is no prefix")
-		case p.PreferredLifetime > p.ValidLifetime:
-			return nil, errors.New("it prefers a prefix for longer than it is valid")
-		}
+	return nil, errors.New("it is another message")
+}
+
+// parsePrefix reads an option as the only one of a message: of several, a bad
+// one would take the others along.
+func parsePrefix(head, option []byte) (ndp.Option, error) {
+	ra, err := parseWhole(slices.Concat(head, option))
+	if err != nil {
+		return nil, err
 	}
-	return ra, nil
+	p, ok := ra.Options[0].(*ndp.PrefixInformation)
+	switch {
+	case !ok || !p.Prefix.IsValid() || p.Prefix.IsMulticast():
+		return nil, errors.New("it advertises what is no prefix")
+	case p.PreferredLifetime > p.ValidLifetime:
+		return nil, errors.New("it prefers a prefix for longer than it is valid")
+	}
+	return p, nil
 }
 
 // learn takes in an advertisement, and reports whether a State may differ by
 // it. It fails when a device has too many routers or prefixes, in which case
-// nothing is learned.
+// only what was known before is learned.
 func (a advertisements) learn(device string, from netip.Addr, ra *ndp.RouterAdvertisement, now time.Time) (changed bool, err error) {
 	n := a[device]
 	if n == nil {
 		n = &neighbours{map[netip.Addr]term{}, map[netip.Prefix]offer{}}
 	}
 	n.forget(now)
-	routers, prefixes := maps.Clone(n.routers), maps.Clone(n.prefixes)
 	from = from.WithZone("")
-	was, known := routers[from]
-	routers[from] = term{now, ra.RouterLifetime}
+	was, known := n.routers[from]
+	flood := errors.New("the link has too many routers or prefixes already")
+	if !known && len(n.routers) == maxRouters {
+		return false, flood
+	}
+	a[device] = n
+	n.routers[from] = term{now, ra.RouterLifetime}
 	changed = !known || (was.lasts == 0) != (ra.RouterLifetime == 0)
 	for _, o := range ra.Options {
 		p, ok := o.(*ndp.PrefixInformation)
@@ -136,15 +183,15 @@ func (a advertisements) learn(device string, from netip.Addr, ra *ndp.RouterAdve
 			continue
 		}
 		prefix := netip.PrefixFrom(p.Prefix, int(p.PrefixLength))
-		was, known := prefixes[prefix]
-		prefixes[prefix] = offer{from, term{now, p.PreferredLifetime}, term{now, p.ValidLifetime}}
+		was, known := n.prefixes[prefix]
+		if !known && len(n.prefixes) == maxPrefixes {
+			err = flood
+			continue
+		}
+		n.prefixes[prefix] = offer{from, term{now, p.PreferredLifetime}, term{now, p.ValidLifetime}}
 		changed = changed || !known || was.router != from || (was.preferred.lasts == 0) != (p.PreferredLifetime == 0)
 	}
-	if len(routers) > maxRouters || len(prefixes) > maxPrefixes {
-		return false, errors.New("the link has too many routers or prefixes already")
-	}
-	a[device] = &neighbours{routers, prefixes}
-	return changed, nil
+	return changed, err
 }
 
 // forget drops what is over.

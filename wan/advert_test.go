@@ -84,6 +84,83 @@ func TestParseRA(t *testing.T) {
 	}
 }
 
+// An option that is no good is ignored, and nothing else: not a withdrawal
+// beside it (RFC 4861, section 6.1.2, and RFC 4862, section 5.5.3). Only where
+// nobody knows where the next option begins, the message says nothing.
+func TestBadOptionConcernsItselfOnly(t *testing.T) {
+	message := bytesOf(t, ra(time.Hour, prefix("2a00:1::/64", 0, 2*time.Hour)))
+	head, withdrawal := message[:16], message[16:]
+	other := bytesOf(t, ra(time.Hour, prefix("2a00:2::/64", time.Hour, 2*time.Hour)))[16:]
+	option := func(kind, units byte, data ...byte) []byte {
+		return append([]byte{kind, units}, append(data, make([]byte, int(units)*8-2-len(data))...)...)
+	}
+	for name, c := range map[string]struct {
+		option  []byte
+		counted bool // as malformed
+		whole   bool // ignored as a whole
+	}{
+		"link-layer address of another kind of link": {option: option(1, 3)},
+		"MTU of a wrong length":                      {option: option(5, 2)},
+		"MTU without its end":                        {option: []byte{5, 1}, counted: true, whole: true},
+		"route beyond 128 bits":                      {option: option(24, 3, 200)},
+		"route with a reserved preference":           {option: option(24, 1, 0, 0x10)},
+		"DNS servers of half a length":               {option: option(25, 2)},
+		"no DNS server":                              {option: option(25, 1)},
+		"search list without an end":                 {option: option(31, 2, 0, 0, 0, 0, 0, 0, 63, 'a')},
+		"captive portal that is no URL":              {option: option(37, 2, 0xff, 0xfe, ':', '%')},
+		"NAT64 prefix of no length":                  {option: option(38, 2, 0xff, 0xff)},
+		"flags of no length":                         {option: option(26, 2)},
+		"nonce":                                      {option: option(14, 1)},
+		"unknown":                                    {option: option(200, 1)},
+		"prefix of a wrong length":                   {option: option(3, 3), counted: true},
+		"prefix that is longer":                      {option: option(3, 5), counted: true},
+		"prefix beyond 128 bits":                     {option: set(other, 2, 129), counted: true},
+		"multicast prefix":                           {option: set(set(other, 16, 0xff), 17, 2), counted: true},
+		"prefix of IPv4":                             {option: option(3, 4, append([]byte{128, 0xc0, 23: 0, 24: 0xff, 25: 0xff}, 84, 0, 0, 2)...), counted: true},
+		"prefix preferred for longer than valid":     {option: set(other, 8, 0xff), counted: true},
+		"prefix that is good":                        {option: other},
+		"nothing":                                    {},
+		"half an option":                             {option: option(5, 1)[:1], counted: true, whole: true},
+		"length zero":                                {option: set(option(5, 1), 1, 0), counted: true, whole: true},
+		"length beyond the end":                      {option: set(option(200, 1), 1, 255), counted: true, whole: true},
+	} {
+		orders := [][]byte{slices.Concat(head, withdrawal, c.option), slices.Concat(head, c.option, withdrawal)}
+		if len(c.option)%8 != 0 {
+			orders = orders[:1] // what follows would be its end
+		}
+		for _, b := range orders {
+			a := advertisements{}
+			m, err := parseRA(b, gateway, 255)
+			if m != nil {
+				_, failed := a.learn("wan0", gateway, m, noon)
+				must(t, failed)
+			}
+			s := a.apply(world(made("wan0", "2a00:1::9/64"), by6("wan0", 1)), noon)
+			if (err != nil) != c.counted {
+				t.Errorf("%s: %v", name, err)
+			}
+			if withdrawn := !Choose(s, IPv6, Policy{}).Addr.IsValid(); withdrawn == c.whole || c.whole != (len(s.Routers) == 0) {
+				t.Errorf("%s: the prefix is withdrawn: %t; routers: %v", name, withdrawn, s.Routers)
+			}
+		}
+	}
+}
+
+// A link with as many prefixes as are believed still takes some away.
+func TestFloodOfPrefixesLeavesWithdrawals(t *testing.T) {
+	a := advertisements{}
+	for i := range maxPrefixes {
+		p := netip.PrefixFrom(netip.AddrFrom16([16]byte{0x2a, 0, 0, byte(1 + i)}), 64)
+		_, err := a.learn("wan0", gateway, ra(time.Hour, prefix(p.String(), time.Hour, time.Hour)), noon)
+		must(t, err)
+	}
+	changed, err := a.learn("wan0", gateway, ra(time.Hour, prefix("2a00:ffff::/64", time.Hour, time.Hour), prefix("2a00:1::/64", 0, time.Hour)), noon)
+	s := a.apply(world(made("wan0", "2a00:1::9/64"), by6("wan0", 1)), noon)
+	if !changed || err == nil || len(s.Advertised) != maxPrefixes || Choose(s, IPv6, Policy{}).Addr.IsValid() {
+		t.Errorf("changed: %t, %v; %d prefixes, published %s", changed, err, len(s.Advertised), Choose(s, IPv6, Policy{}).Addr)
+	}
+}
+
 // heard teaches advertisements, a second apart.
 func heard(t *testing.T, list ...*ndp.RouterAdvertisement) advertisements {
 	t.Helper()
@@ -231,15 +308,16 @@ func FuzzRA(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(full)
+	f.Add(slices.Concat(full, []byte{3, 3, 23: 0}, set(full[32:64], 8, 0xff), []byte{24, 3, 200, 23: 0}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a := advertisements{}
 		m, err := parseRA(b, gateway, 255)
-		if err == nil {
-			_, err = a.learn("wan0", gateway, m, noon)
+		if m != nil {
+			_, _ = a.learn("wan0", gateway, m, noon)
 		}
 		before := world(made("wan0", "2a00:1::9/64"), made("wan1", "2a00:1::9/64"), by6("wan0", 1), by6("wan1", 2))
 		after := a.apply(before.clone(), noon)
-		if err != nil && !after.Equal(before) {
+		if m == nil && !after.Equal(before) {
 			t.Fatalf("%x is refused (%v) and changes the state to %+v", b, err, after)
 		}
 		if after.Addrs[1] != before.Addrs[1] || !slices.Equal(after.Routes, before.Routes) {

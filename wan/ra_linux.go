@@ -129,21 +129,24 @@ func (h *hearing) take(device string, from netip.Addr, b []byte, hopLimit int) {
 	defer h.mu.Unlock()
 	ra, err := parseRA(b, from, hopLimit)
 	changed := false
-	if err == nil {
-		changed, err = h.heard.learn(device, from, ra, time.Now())
+	if ra != nil {
+		var more error
+		changed, more = h.heard.learn(device, from, ra, time.Now())
+		err = errors.Join(err, more)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		if h.ignored++; h.ignored == 1 {
-			h.log.Warn("a router advertisement was ignored; from now on they are only counted", "device", device, "router", from, "error", err)
+			h.log.Warn("a router advertisement was ignored, as far as it is no good; from now on they are only counted", "device", device, "router", from, "error", err)
 		}
 		if !h.telling {
 			h.telling = true
 			time.AfterFunc(time.Second, h.tell)
 		}
+	}
+	switch {
 	case changed:
 		h.mark()
-	default:
+	case err == nil:
 		h.vain()
 	}
 }

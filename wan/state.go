@@ -56,7 +56,7 @@ type State struct {
 
 	Routers    []Router     // by device and address
 	Advertised []Advertised // by device and prefix
-	Ignored    int          // router advertisements that were no good
+	Ignored    int          // router advertisements that were no good, or not in all
 	Deaf       bool         // advertisements cannot be heard: it takes CAP_NET_RAW
 
 	// Networks are those of OpenWrt's netifd, by name, if they were wanted;

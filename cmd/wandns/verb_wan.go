@@ -148,7 +148,7 @@ type wanJSON struct {
 	Prefixes   []netip.Prefix   `json:"prefixes"` // delegated
 	Routers    []routerJSON     `json:"routers"`
 	Advertised []advertisedJSON `json:"advertised"`
-	Ignored    int              `json:"ignored"`  // router advertisements that were no good
+	Ignored    int              `json:"ignored"`  // router advertisements that were no good, or not in all
 	Deaf       bool             `json:"deaf"`     // router advertisements cannot be heard
 	Networks   []networkJSON    `json:"networks"` // of netifd
 	Choices    []choiceJSON     `json:"choices"`
@@ -348,7 +348,7 @@ func (c *cli) printWAN(s wan.State, views []wanView) {
 		fmt.Fprintf(c.stdout, "Advertised prefix %s on %s, preferred %s, valid %s\n", a.Prefix, a.Device, seconds(a.Preferred), seconds(a.Valid))
 	}
 	if w.Ignored > 0 {
-		fmt.Fprintf(c.stdout, "%d router advertisements were malformed or forged and are ignored.\n", w.Ignored)
+		fmt.Fprintf(c.stdout, "%d router advertisements were malformed or forged; what is wrong in them is ignored.\n", w.Ignored)
 	}
 	if w.Deaf {
 		fmt.Fprintln(c.stdout, "Router advertisements cannot be heard without CAP_NET_RAW; run this as root to see them.")
