@@ -132,9 +132,7 @@ func (v accountVerb) declare(flags *flag.FlagSet) *wish {
 	if v.options != nil {
 		v.options(flags, w)
 	}
-	if slices.ContainsFunc(v.actions, func(a action) bool { return a.deletes != "" }) {
-		flags.BoolVar(&w.yes, "yes", false, "delete without asking")
-	}
+	flags.BoolVar(&w.yes, "yes", false, "delete without asking; what deletes nothing never asks")
 	return w
 }
 

@@ -216,6 +216,28 @@ func (a *allround) order(t *testing.T, stdin string, args ...string) (code int, 
 	return code, o.String(), e.String()
 }
 
+// Whoever writes a script need not know which actions ask.
+func TestEveryAccountVerbTakesYes(t *testing.T) {
+	for _, v := range accountVerbs() {
+		if _, help, _ := typed(v.name, "--help"); strings.Count(help, "--yes") != 1 {
+			t.Errorf("%s explains --yes otherwise than once:\n%s", v.name, help)
+		}
+		for _, a := range v.actions {
+			args := slices.Concat([]string{"home", a.name}, strings.Fields(a.example), []string{"--yes"})
+			flags := flag.NewFlagSet("", flag.ContinueOnError)
+			flags.SetOutput(io.Discard)
+			w := v.declare(flags)
+			rest, err := parse(flags, args)
+			if err == nil {
+				_, _, err = v.understand(flags, w, rest)
+			}
+			if err != nil || !w.yes {
+				t.Errorf("%s %q: %v", v.name, args, err)
+			}
+		}
+	}
+}
+
 // Each step is typed after those before it.
 func TestAccountVerbsAreCarriedOut(t *testing.T) {
 	a := newAllround()
