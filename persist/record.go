@@ -22,13 +22,15 @@ type Record struct {
 	// that uses them shares Blocked.
 	Login string `json:"login,omitempty"`
 	// Config identifies the configuration that Blocked and Host.Refused
-	// belong to; they end when it changes.
+	// belong to; they end when it changes. So does NotBefore, unless it is
+	// Throttled or Spent.
 	Config string `json:"config"`
 
 	Blocked   string    `json:"blocked,omitempty"`   // why the user must act; empty if nothing
 	NotBefore time.Time `json:"notBefore,omitzero"`  // no request earlier than this
 	Waiting   string    `json:"waiting,omitempty"`   // why NotBefore
 	Throttled bool      `json:"throttled,omitempty"` // the provider demands NotBefore of the whole account
+	Spent     bool      `json:"spent,omitempty"`     // NotBefore is when the provider's limit is free again
 	Failures  int       `json:"failures,omitempty"`  // in a row
 	Answer    string    `json:"answer,omitempty"`    // the provider's last, shortened, without secrets
 	Error     string    `json:"error,omitempty"`     // the last fault since something was confirmed

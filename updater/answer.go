@@ -66,6 +66,9 @@ func (e *Engine) done(now time.Time, d Done) {
 	if fault.Kind == Blocked && s.Login != d.Login {
 		return // it was about credentials that a reload has replaced
 	}
+	if fault.Kind != Blocked && !fault.Kind.demands() && s.Config != d.Config {
+		return // our caution was for a configuration that a reload has replaced
+	}
 	s.rec.Error = fault.Detail
 	e.apply(now, s, d.Request, fault)
 }
@@ -279,7 +282,7 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 		o.hold = &hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6, false}
 		if f.Kind != Unreachable && f.Kind != Clock {
 			o.rec.NotBefore, o.rec.Waiting = stamp(e.Stamp(o.hold.until).Add(time.Second-1)), o.hold.why
-			o.rec.Throttled = f.Kind == Throttled
+			o.rec.Throttled, o.rec.Spent = f.Kind == Throttled, f.Kind == Spent
 			e.dirty[o.Name] = true
 		}
 	}

@@ -103,8 +103,11 @@ func told(h persist.Host) time.Time { return later(h.Since4, h.Since6) }
 func (e *Engine) wait(now time.Time, s *service, r persist.Record, kept bool) {
 	if left := min(r.NotBefore.Sub(e.Stamp(now)), longest); left > 0 && now.Add(left).After(s.held().until) {
 		s.hold = &hold{until: now.Add(left), kind: Transient, why: r.Waiting, kept: kept}
-		if r.Throttled {
+		switch {
+		case r.Throttled:
 			s.hold.kind = Throttled
+		case r.Spent:
+			s.hold.kind = Spent
 		}
 	}
 }
@@ -119,6 +122,7 @@ func (e *Engine) adopt(s *service, c Self, terms *Terms) {
 		e.dirty[s.Name] = s.stored
 	case s.rec.Config != c.Config:
 		s.unblock()
+		s.relent()
 		e.dirty[s.Name] = s.stored
 	}
 	s.rec.Account, s.rec.Login, s.rec.Config = c.Account, c.Login, c.Config

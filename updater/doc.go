@@ -47,6 +47,8 @@
 //     the provider's limits: changes of a name in a day, requests in an hour,
 //     the floor between two. They are counted in the journal; a request whose
 //     outcome nobody knows counts as made.
+//   - A changed configuration ends the waits that are this program's own caution
+//     for that service, and none that its provider demands.
 //   - A blocked service is silent until its configuration changes or the user
 //     resumes it, over reboots too.
 //   - An address that the provider confirmed for a name is not sent again.

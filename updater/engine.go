@@ -93,6 +93,7 @@ type Job struct {
 	Service string
 	Account string
 	Login   string
+	Config  string
 	Request Request
 }
 
@@ -163,8 +164,12 @@ func (s *service) held() hold {
 // ours reports whether the wait is our own caution, not anybody's demand.
 func (h hold) ours() bool { return h.kind == Transient || h.kind == Unconfirmed || h.kind == Suspect }
 
+// demands reports whether the provider wants the wait after such a fault,
+// whatever the user mends.
+func (k Kind) demands() bool { return k == Throttled || k == Spent }
+
 // cautious is the least time between two requests of which the first did not
-// end well, whatever has changed since.
+// end well, whatever has changed since but the configuration.
 const cautious = time.Minute
 
 // NewEngine makes an engine that goes on from stored records. saved is the
@@ -318,6 +323,22 @@ func (s *service) unblock() (changed bool) {
 		s.rec.Failures, s.rec.Error = 0, ""
 	}
 	return changed
+}
+
+// relent ends our own caution, for what failed was another configuration. The
+// provider's demands stay.
+func (s *service) relent() {
+	if s.held().kind.demands() {
+		return
+	}
+	s.hold = nil
+	s.unwait()
+	s.rec.Failures, s.rec.Error = 0, ""
+}
+
+// unwait forgets a wait that is stored.
+func (s *service) unwait() {
+	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled, s.rec.Spent = time.Time{}, "", false, false
 }
 
 func (e *Engine) sharing(account string) []*service {

@@ -2,6 +2,7 @@ package updater
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -335,6 +336,123 @@ func TestBlockIsSilentUntilTheUserActs(t *testing.T) {
 	}
 }
 
+// What kept a service waiting was another configuration, unless the provider
+// asked for it.
+func TestChangedConfigurationEndsOurOwnCautionOnly(t *testing.T) {
+	corrected := home()
+	corrected.Config = "corrected"
+	for _, c := range []struct {
+		kind Kind
+		ends bool
+	}{{Unreachable, true}, {Transient, true}, {Unconfirmed, true}, {Suspect, true}, {Clock, true}, {Throttled, false}, {Spent, false}} {
+		for _, restart := range []bool{false, true} {
+			for _, reload := range []Service{corrected, home()} {
+				s := begin(t, home())
+				s.step(Seen{WANWith("84.0.0.2")})
+				for i := range 5 {
+					d := failed(s.job(), c.kind)
+					d.Err.(*Fault).Detail = fmt.Sprint("reason ", i) // one that is repeated is a refusal
+					s.after(time.Second, d)
+					if i < 4 {
+						s.now = s.plan.Wake
+						s.step(Tick{})
+					}
+				}
+				s.silent()
+				wake := s.plan.Wake
+				s.now = s.now.Add(time.Second) // sooner than anything else would have it
+				if restart {
+					if c.kind == Unreachable || c.kind == Clock {
+						continue // which is forgotten
+					}
+					s.e = NewEngine(s.saved, s.clock, 2)
+					s.step(Seen{WANWith("84.0.0.2")})
+				}
+				s.step(Configure{[]Service{reload}})
+				if sent := len(s.plan.Jobs) == 1; sent != (c.ends && reload.Config == "corrected") {
+					t.Errorf("%v, restart: %t, configuration %q: sent: %t", c.kind, restart, reload.Config, sent)
+				}
+				if len(s.plan.Jobs) == 0 {
+					if restart {
+						wake = wake.Add(time.Second) // which no clock knows to have passed
+					}
+					if late := s.plan.Wake.Sub(wake); late < 0 || late > time.Second {
+						t.Errorf("%v, restart: %t, configuration %q: it waits until %s, not %s", c.kind, restart, reload.Config, s.plan.Wake, wake)
+					}
+					if c.kind.demands() {
+						s.after(time.Minute, Poke{})
+						s.silent()
+					}
+					continue
+				}
+				s.after(time.Second, failed(s.job(), Transient))
+				if wait := s.plan.Wake.Sub(s.now); wait < 5*time.Minute || wait > 5*time.Minute*5/4 {
+					t.Errorf("%v, restart: %t: the next wait is %s, not one of the first", c.kind, restart, wait)
+				}
+			}
+		}
+	}
+}
+
+// A fault of the former configuration that comes after the reload holds up
+// nothing.
+func TestFaultOfAReplacedConfigurationIsNoReasonToWait(t *testing.T) {
+	for _, k := range []Kind{Unreachable, Transient, Unconfirmed, Clock, Throttled} {
+		s := begin(t, home())
+		s.step(Seen{WANWith("84.0.0.2")})
+		j := s.job()
+		corrected := home()
+		corrected.Config = "corrected"
+		s.after(time.Second, Configure{[]Service{corrected}})
+		s.silent()
+		s.after(time.Minute, failed(j, k))
+		if sent := len(s.plan.Jobs) == 1; sent != (k != Throttled) {
+			t.Errorf("%v: sent: %t", k, sent)
+		}
+	}
+}
+
+func TestChangedConfigurationFreesNoLimit(t *testing.T) {
+	s := begin(t, limited(Limits{Floor: 5 * time.Minute}))
+	s.step(Seen{WANWith("84.0.0.2")})
+	for range 3 {
+		s.after(time.Second, failed(s.job(), Transient))
+		s.now = s.plan.Wake
+		s.step(Tick{})
+	}
+	s.after(time.Second, failed(s.job(), Transient))
+	corrected := limited(Limits{Floor: 5 * time.Minute})
+	corrected.Config = "corrected"
+	answered := s.now
+	s.after(time.Minute, Configure{[]Service{corrected}})
+	s.silent()
+	if wait := s.plan.Wake.Sub(answered); wait != 5*time.Minute {
+		t.Errorf("it may leave %s after the last answer, not 5 minutes", wait)
+	}
+	s.after(4*time.Minute, Tick{})
+	s.sends("home.example.com 84.0.0.2")
+}
+
+// A state of before Spent was kept: what is not Throttled in it is our own.
+func TestChangedConfigurationEndsAWaitOfAnOlderState(t *testing.T) {
+	for _, throttled := range []bool{false, true} {
+		var r persist.Record
+		text := fmt.Sprintf(`{"account":"account","login":"login","config":"config","notBefore":"2026-11-22T10:00:00Z","waiting":"it went wrong","throttled":%t,"failures":8,"sent":9,"hosts":{"home.example.com":{"v4":"84.0.0.1"}}}`, throttled)
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			t.Fatal(err)
+		}
+		s := begin(t)
+		s.e = NewEngine(map[string]persist.Record{"home": r}, start, 1)
+		corrected := home()
+		corrected.Config = "corrected"
+		s.step(Configure{[]Service{corrected}})
+		s.step(Seen{WANWith("84.0.0.2")})
+		if sent := len(s.plan.Jobs) == 1; sent == throttled {
+			t.Errorf("throttled: %t; sent: %t", throttled, sent)
+		}
+	}
+}
+
 func TestRefusedNameDoesNotHoldUpTheOthers(t *testing.T) {
 	s := begin(t, home("a.example.com", "b.example.com"))
 	s.step(Seen{WANWith("84.0.0.2")})
@@ -565,7 +683,7 @@ func TestFamilyAndDisabled(t *testing.T) {
 		t.Errorf("off = %+v", st)
 	}
 	s.step(Seen{WANWith("192.168.1.2", "fd00::1")})
-	s.step(good(Job{"four", "4", "login", Request{Hosts: []string{"home.example.com"}, V4: netip.MustParseAddr("84.0.0.2")}}))
+	s.step(good(Job{"four", "4", "login", "config", Request{Hosts: []string{"home.example.com"}, V4: netip.MustParseAddr("84.0.0.2")}}))
 	if st := s.status(0); st.State != NoAddress || !strings.Contains(st.Reason, "192.168.1.2") {
 		t.Errorf("four = %+v", st)
 	}

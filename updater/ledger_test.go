@@ -463,7 +463,7 @@ func TestTokensAreKeptAndShownNowhere(t *testing.T) {
 	other := svc
 	other.Account = "other"
 	s.step(Configure{[]Service{other}})
-	s.step(Done{Job: Job{"home", "account", "login", Request{}}})
+	s.step(Done{Job: Job{"home", "account", "login", "config", Request{}}})
 	if got := s.job().Request.Tokens; len(got) > 0 {
 		t.Errorf("another account gets the tokens %v", got)
 	}

@@ -43,7 +43,7 @@ func (e *Engine) plan(now time.Time) Plan {
 		if s.start(now, stamp(e.Stamp(now)), req) {
 			e.dirty[s.Name] = true
 		}
-		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, s.Login, req})
+		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, s.Login, s.Config, req})
 		busy[s.Account] = true
 	}
 	p.Save = slices.Contains(slices.Collect(maps.Values(e.dirty)), true)
@@ -226,7 +226,7 @@ func (s *service) start(now, at time.Time, req Request) (store bool) {
 	}
 	s.last, s.hold, s.gaveUp = now, nil, false
 	s.flight = &req
-	s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
+	s.unwait()
 	counted := s.Limits.counted() && !s.unsent
 	s.unsent = false
 	if i := s.rec.Intent; counted || i == nil || !slices.Equal(i.Hosts, req.Hosts) || i.V4 != req.V4 || i.V6 != req.V6 {

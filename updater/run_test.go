@@ -291,6 +291,37 @@ func TestThirtyMinutesHoldOverAReboot(t *testing.T) {
 	})
 }
 
+// A corrected configuration is tried at once, over a restart too, and not
+// before the provider lets it.
+func TestCorrectedConfigurationIsTriedAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		fault updatertest.Fault
+		state updater.State
+		sent  int
+	}{{updatertest.Error500, updater.OK, 2}, {"911", updater.Waiting, 1}} {
+		for _, restart := range []bool{false, true} {
+			bubble(t, func(t *testing.T) {
+				h := newHouse(t, "home.example.com")
+				h.sim.Next(c.fault)
+				a := h.account("home.example.com")
+				h.boot(a)
+				h.see("84.0.0.2")
+				h.expect(updater.Waiting, 1)
+				a.Config = "corrected"
+				if restart {
+					h.off()
+					h.boot(a)
+					h.see("84.0.0.2")
+				} else {
+					h.commands <- updater.Command{With: []updater.Account{a}}
+				}
+				h.expect(c.state, c.sent)
+				h.off()
+			})
+		}
+	}
+}
+
 func TestStopsForGood(t *testing.T) {
 	for _, code := range []updatertest.Fault{"badauth", "abuse", "badagent", "!donator", "nohost", updatertest.Error401, "good 127.0.0.1"} {
 		bubble(t, func(t *testing.T) {

@@ -231,7 +231,7 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 		s.rec.Intent, s.unsent = nil, false
 		s.rec.Failures, s.rec.Error = 0, ""
 		if !s.held().until.After(now) {
-			s.rec.NotBefore, s.rec.Waiting, s.rec.Throttled = time.Time{}, "", false
+			s.unwait()
 		}
 		e.dirty[s.Name] = true
 	}
