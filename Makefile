@@ -43,14 +43,14 @@ test: deps ## install what the tests need and run every test
 # The unit tests are built as the program is.
 unit: $(BUILD_OVERLAY)
 	go vet -tags qemu ./...
-	WANDNS_CI=1 $(BUILD_ENV) $(GO) test -timeout 30m $(BUILD_FLAGS) $(TESTS) ./...
+	WANDNS_CI=1 $(BUILD_ENV) $(GO) test -timeout 1h $(BUILD_FLAGS) $(TESTS) ./...
 
 race: deps ## the race detector over everything that runs at once
-	WANDNS_CI=1 CGO_ENABLED=1 go test -race -timeout 30m -skip 'E2E' ./wan/... ./persist ./updater/... ./cmd/... ./openwrt/uci ./packaging/pack
+	GORACE=atexit_sleep_ms=0 WANDNS_CI=1 CGO_ENABLED=1 go test -race -timeout 30m -skip 'E2E' ./wan/... ./persist ./updater/... ./cmd/... ./openwrt/uci ./packaging/pack
 
 test-builds: deps dist/guest-mipsel dist/guest-arm64 ## programs as packagers build them, on this machine, a MIPS and an ARM
 	WANDNS_CI=1 WANDNS_BUILDS=all go test -count=1 -timeout 30m -run 'TestE2EHoweverItIsBuilt' ./cmd/wandns
-	WANDNS_BUILDS=all go test -count=1 -timeout 30m -tags qemu -run 'TestRouter$$' ./packaging
+	WANDNS_BUILDS=all go test -count=1 -timeout 1h -tags qemu -run 'TestRouter$$' ./packaging
 
 # Everything three times, so that nothing depends on a quiet machine.
 test-busy: deps ## the suite three times beside four busy loops; takes hours
@@ -89,7 +89,7 @@ EXAMPLE := openwrt/wandns/files/wandns.config
 QEMU_TESTS = $(TESTS) -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
 
 test-qemu: dist/guest dist/guest-mipsel dist/guest-arm64 ## the package on a MIPS and an ARM, PPPoE, WireGuard, VLANs, 32 MB of memory and CUTS=20 power cuts of flash, on Debian's kernels under QEMU
-	CUTS=$(CUTS) go test -count=1 -tags qemu -run 'TestInAGuest|TestPowerCuts|TestSmallBoard|TestRouter$$' ./packaging
+	CUTS=$(CUTS) go test -count=1 -timeout 1h -tags qemu -run 'TestInAGuest|TestPowerCuts|TestSmallBoard|TestRouter$$' ./packaging
 
 CUTS ?= 20
 

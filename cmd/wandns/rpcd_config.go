@@ -77,6 +77,9 @@ func (r *rpcd) configuration(rpcArgs) any {
 	}
 	list, mistakes := parseUCI(data)
 	v := &validator{config: &config{UCI: true, RunDir: defaultRunDir}, mistakes: mistakes}
+	if len(list) == 0 { // no line of it is UCI
+		list = []section{{kind: "global"}}
+	}
 	v.sections(list)
 	out.RunDir = v.config.RunDir
 	if open && v.inline {
