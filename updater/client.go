@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"sort"
@@ -16,6 +15,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"wandns/updater/http1"
 )
 
 // Limits of one request.
@@ -62,7 +63,7 @@ type errRedirect struct{ why string }
 
 func (e errRedirect) Error() string { return e.why }
 
-func sameServer(first, next *http.Request) error {
+func sameServer(first, next *http1.Request) error {
 	from, to := first.URL, next.URL
 	switch {
 	case next.Method != first.Method: // the request would be lost, and the page's 200 taken for its success
@@ -99,29 +100,29 @@ func (a Answer) Hide(secrets ...string) Answer {
 
 // Do makes a request. An error is always a *Fault, and says nothing of the
 // URL but its host.
-func (c *Client) Do(req *http.Request) (Answer, error) {
-	if err := rehearsed(req); err != nil {
+func (c *Client) Do(ctx context.Context, req *http1.Request) (Answer, error) {
+	if err := rehearsed(ctx, req); err != nil {
 		return Answer{}, err
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
+	limited, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	left := false
-	resp, err := c.follow(req.WithContext(ctx), func() { left = true })
+	resp, err := c.follow(limited, req, func() { left = true })
 	if err != nil {
-		return Answer{}, classify(req, err, left)
+		return Answer{}, classify(ctx, req, err, left)
 	}
-	if len(resp.body) > maxBody {
+	if len(resp.Body) > maxBody {
 		return Answer{}, &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s answered with more than %d KiB, which is no answer to an update", req.URL.Host, maxBody>>10)}
 	}
 	now := time.Now()
-	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil && apart(date, now, 2*time.Second) {
+	if date, err := http1.ParseTime(resp.Header.Get("Date")); err == nil && apart(date, now, 2*time.Second) {
 		now = date // its dates are by its own clock
 	}
 	wait := retryAfter(resp.Header.Get("Retry-After"), now)
-	if at, err := time.Parse(time.RFC3339, resp.Header.Get("X-RateLimit-Reset")); err == nil && wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
+	if at, err := time.Parse(time.RFC3339, resp.Header.Get("X-RateLimit-Reset")); err == nil && wait == 0 && resp.Status == http1.StatusTooManyRequests {
 		wait = until(at, now)
 	}
-	return Answer{resp.StatusCode, string(resp.body), wait, c.secrets}, nil
+	return Answer{resp.Status, resp.Body, wait, c.secrets}, nil
 }
 
 // retryAfter reads RFC 9110, section 10.2.3: seconds or a date.
@@ -132,7 +133,7 @@ func retryAfter(v string, now time.Time) time.Duration {
 	case errors.Is(err, strconv.ErrRange):
 		return longest
 	}
-	if at, err := http.ParseTime(v); err == nil {
+	if at, err := http1.ParseTime(v); err == nil {
 		return until(at, now)
 	}
 	return 0
@@ -141,9 +142,9 @@ func retryAfter(v string, now time.Time) time.Duration {
 func until(at, now time.Time) time.Duration { return min(max(at.Sub(now), 0), longest) }
 
 // classify turns an error of a request into a Fault.
-func classify(req *http.Request, err error, left bool) error {
+func classify(ctx context.Context, req *http1.Request, err error, left bool) error {
 	host := req.URL.Host
-	if cause := context.Cause(req.Context()); cause != nil {
+	if cause := context.Cause(ctx); cause != nil {
 		return cause // the program stopped waiting
 	}
 	var fault *Fault

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 )
 
 func get(t *testing.T, c updater.ClientConfig, url string) (updater.Answer, *updater.Fault) {
@@ -27,12 +28,12 @@ func get(t *testing.T, c updater.ClientConfig, url string) (updater.Answer, *upd
 
 func getBy(t *testing.T, c updater.ClientConfig, url string, w updater.Way) (updater.Answer, *updater.Fault) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(updater.By(t.Context(), w), http.MethodGet, url+"?token="+canary, nil)
+	req, err := http1.NewRequest(http1.MethodGet, url+"?token="+canary, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.SetBasicAuth("user", canary)
-	answer, err := updater.NewClient(c).Do(req)
+	answer, err := updater.NewClient(c).Do(updater.By(t.Context(), w), req)
 	if err == nil {
 		return answer, nil
 	}
@@ -104,11 +105,11 @@ func TestHideLeavesTheClientAlone(t *testing.T) {
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "a new secret+word, "+canary) })
 	client := updater.NewClient(updater.ClientConfig{Secrets: []string{canary}})
 	for range 2 {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, nil)
+		req, err := http1.NewRequest(http1.MethodGet, s.URL, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := client.Do(req)
+		a, err := client.Do(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
 		}

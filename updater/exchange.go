@@ -1,49 +1,34 @@
 package updater
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
-	"math"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
 	"unicode"
+
+	"wandns/updater/http1"
 )
 
-// This file carries a request of net/http to its server and reads the answer
-// in that package's own code. Its Transport, which can do much more, and its
-// Request.Write would make the program larger by a quarter of a megabyte.
+// This file carries a request to its server and brings the answer, which is
+// complete, or has a body of a byte more than maxBody.
 
-const (
-	handshakeTimeout = 15 * time.Second
-	maxHeader        = 64 << 10 // of an answer and those that come before it, such as 100 Continue
-)
-
-// response is an answer that has arrived completely, or up to a byte more than
-// maxBody.
-type response struct {
-	*http.Response
-	body []byte
-}
+const handshakeTimeout = 15 * time.Second
 
 // follow makes a request, and the one to which it is redirected on the same
 // server. It calls leaves before anything of a request leaves.
-func (c *Client) follow(req *http.Request, leaves func()) (response, error) {
+func (c *Client) follow(ctx context.Context, req *http1.Request, leaves func()) (http1.Response, error) {
 	for first, hops := req, 0; ; hops++ {
-		r, err := c.exchange(req, leaves)
+		r, err := c.exchange(ctx, req, leaves)
 		if err != nil {
 			return r, err
 		}
-		next, err := redirected(r.Response)
+		next, err := redirected(req, r)
 		switch {
 		case err != nil || next == nil:
 			return r, err
@@ -59,40 +44,39 @@ func (c *Client) follow(req *http.Request, leaves func()) (response, error) {
 
 // redirected returns the request that an answer demands instead of its own,
 // or nil (RFC 9110, section 15.4).
-func redirected(r *http.Response) (*http.Request, error) {
-	next := r.Request.Clone(r.Request.Context())
-	switch r.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
-		next.Method = http.MethodGet
-	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+func redirected(req *http1.Request, r http1.Response) (*http1.Request, error) {
+	next := *req
+	switch r.Status {
+	case http1.StatusMovedPermanently, http1.StatusFound, http1.StatusSeeOther:
+		next.Method = http1.MethodGet
+	case http1.StatusTemporaryRedirect, http1.StatusPermanentRedirect:
 	default:
 		return nil, nil //nolint:nilnil // no redirect
 	}
-	to, err := r.Location()
-	if errors.Is(err, http.ErrNoLocation) {
+	to := r.Header.Get("Location")
+	if to == "" {
 		return nil, nil //nolint:nilnil // an answer like any other
 	}
-	if err != nil {
+	var err error
+	if next.URL, err = req.URL.Parse(to); err != nil {
 		return nil, errRedirect{"its address cannot be read"}
 	}
-	next.URL, next.Host = to, to.Host
-	if next.GetBody != nil {
-		next.Body, err = next.GetBody()
-	}
-	return next, err
+	return &next, nil
 }
 
 // exchange makes one request by a connection of its own. Connections are not
 // kept: there are minutes to months between two requests, and an idle
 // connection costs timers.
-func (c *Client) exchange(req *http.Request, leaves func()) (r response, err error) {
-	ctx := req.Context()
+func (c *Client) exchange(ctx context.Context, req *http1.Request, leaves func()) (r http1.Response, err error) {
+	text, err := req.Bytes()
+	if err != nil {
+		return r, err
+	}
 	name := req.URL.Hostname()
 	if !IsASCII(name) {
 		return r, errors.New("its name must be written in the xn-- form")
 	}
-	name = strings.ToLower(name)
-	conn, err := c.connect(ctx, req.URL, name)
+	conn, err := c.connect(ctx, req.URL, strings.ToLower(name))
 	if err != nil {
 		return r, err
 	}
@@ -105,47 +89,10 @@ func (c *Client) exchange(req *http.Request, leaves func()) (r response, err err
 	}()
 
 	leaves()
-	if err := write(conn, req, name); err != nil {
+	if _, err := conn.Write(text); err != nil {
 		return r, err
 	}
-	limit := &io.LimitedReader{R: conn, N: maxHeader}
-	from := bufio.NewReader(limit)
-	for r.Response == nil || r.StatusCode/100 == 1 {
-		if r.Response, err = http.ReadResponse(from, req); err != nil { //nolint:bodyclose // it ends with the connection
-			if limit.N == 0 {
-				err = fmt.Errorf("its header is longer than %d KiB", maxHeader>>10)
-			}
-			return r, err
-		}
-	}
-	limit.N = math.MaxInt64
-	r.body, err = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	return r, err
-}
-
-// write sends a request in one piece (RFC 9112).
-func write(w io.Writer, req *http.Request, name string) error {
-	var body []byte
-	if req.Body != nil {
-		var err error
-		if body, err = io.ReadAll(req.Body); err != nil {
-			return err
-		}
-	}
-	name, _, _ = strings.Cut(name, "%") // a zone is nothing to the server (RFC 6874)
-	host := strings.Replace(req.URL.Host, req.URL.Hostname(), name, 1)
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", req.Method, req.URL.RequestURI(), host)
-	if body != nil || req.Method != http.MethodGet {
-		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(body))
-	}
-	if err := req.Header.Write(&b); err != nil {
-		return err
-	}
-	b.WriteString("\r\n")
-	b.Write(body)
-	_, err := w.Write(b.Bytes())
-	return err
+	return http1.ReadResponse(conn, maxBody+1)
 }
 
 // IsASCII reports whether a host can be asked for as it is written. Names in

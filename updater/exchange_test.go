@@ -3,6 +3,7 @@ package updater_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 )
 
 // answering is a network on which everybody who is asked says one thing. It
@@ -39,11 +41,11 @@ func (a *answering) dial(_ context.Context, _, address string) (net.Conn, error)
 
 func (a *answering) post(t *testing.T, url string) (updater.Answer, error) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("ip=84.0.0.2"))
+	req, err := http1.NewRequest(http1.MethodPost, url, "ip=84.0.0.2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return updater.NewClient(updater.ClientConfig{Dial: a.dial}).Do(req)
+	return updater.NewClient(updater.ClientConfig{Dial: a.dial}).Do(t.Context(), req)
 }
 
 func TestAnswersOfManyKinds(t *testing.T) {
@@ -109,5 +111,18 @@ func TestHostInAnotherAlphabetIsNotAskedFor(t *testing.T) {
 		if _, err := a.post(t, url); err == nil || !strings.Contains(err.Error(), "xn--") || len(a.at) != 0 {
 			t.Errorf("%s: err = %v; it went to %q", url, err, a.at)
 		}
+	}
+}
+
+func TestHeaderWithAControlCharacterIsNotSent(t *testing.T) {
+	a := &answering{says: "HTTP/1.1 200 OK\r\n\r\ngood"}
+	req, err := http1.NewRequest(http1.MethodGet, "http://dynupdate.test/", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+canary+"\r\nHost: other.test")
+	_, err = updater.NewClient(updater.ClientConfig{Dial: a.dial}).Do(t.Context(), req)
+	if fault, known := errors.AsType[*updater.Fault](err); !known || fault.Kind != updater.Unreachable || strings.Contains(err.Error(), canary) || len(a.at) != 0 {
+		t.Errorf("err = %v; it went to %q", err, a.at)
 	}
 }

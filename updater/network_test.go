@@ -20,6 +20,7 @@ import (
 
 	"wandns/persist"
 	"wandns/updater"
+	"wandns/updater/http1"
 	"wandns/wan"
 )
 
@@ -217,11 +218,11 @@ func TestRedirectOfAPost(t *testing.T) {
 			b, _ := io.ReadAll(r.Body)
 			got = r.Method + " " + string(b)
 		})
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader("ip=84.0.0.2"))
+		req, err := http1.NewRequest(http1.MethodPost, s.URL, "ip=84.0.0.2")
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = updater.NewClient(updater.ClientConfig{}).Do(req)
+		_, err = updater.NewClient(updater.ClientConfig{}).Do(t.Context(), req)
 		fault, _ := errors.AsType[*updater.Fault](err)
 		if want != 0 && (fault == nil || fault.Kind != want || got != "") || want == 0 && (err != nil || got != "POST ip=84.0.0.2") {
 			t.Errorf("%d: %v; the page got %q", code, err, got)

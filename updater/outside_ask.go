@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"sort"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"wandns/updater/http1"
 	"wandns/wan"
 )
 
@@ -84,28 +83,25 @@ func (c *Client) Ask(ctx context.Context, l Look) (netip.Addr, error) {
 }
 
 func (c *Client) askOne(ctx context.Context, f wan.Family, address string) (netip.Addr, error) {
-	u, err := url.Parse(address)
+	req, err := http1.NewRequest(http1.MethodGet, address, "")
 	if err != nil {
 		return netip.Addr{}, &Fault{Kind: Transient, Detail: "the address of an outside service cannot be used", Next: "correct web_url4 and web_url6"}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, outsideFor, &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s did not answer within %d seconds", u.Host, outsideFor/time.Second)})
+	host := req.URL.Host
+	ctx, cancel := context.WithTimeoutCause(ctx, outsideFor, &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s did not answer within %d seconds", host, outsideFor/time.Second)})
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return netip.Addr{}, &Fault{Kind: Transient, Detail: "the address of an outside service cannot be used", Next: "correct web_url4 and web_url6"}
-	}
 	req.Header.Set("User-Agent", "wandns")
 	req.Header.Set("Accept", "text/plain, */*;q=0.5")
-	answer, err := c.Do(req)
+	answer, err := c.Do(ctx, req)
 	if err != nil {
-		return netip.Addr{}, asked(u.Host, err)
+		return netip.Addr{}, asked(host, err)
 	}
-	if answer.Status != http.StatusOK {
-		return netip.Addr{}, &Fault{Kind: Transient, Detail: fmt.Sprintf("%s answered with HTTP status %d", u.Host, answer.Status)}
+	if answer.Status != http1.StatusOK {
+		return netip.Addr{}, &Fault{Kind: Transient, Detail: fmt.Sprintf("%s answered with HTTP status %d", host, answer.Status)}
 	}
-	a, ok := readAddr(answer.Body, f, u.Hostname())
+	a, ok := readAddr(answer.Body, f, req.URL.Hostname())
 	if !ok {
-		return a, &Fault{Kind: Transient, Detail: fmt.Sprintf("%s answered without a public %s address", u.Host, f), Next: "check whether the network has a login page"}
+		return a, &Fault{Kind: Transient, Detail: fmt.Sprintf("%s answered without a public %s address", host, f), Next: "check whether the network has a login page"}
 	}
 	return a, nil
 }

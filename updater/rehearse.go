@@ -2,20 +2,21 @@ package updater
 
 import (
 	"context"
-	"net/http"
+
+	"wandns/updater/http1"
 )
 
 type rehearsalKey struct{}
 
 // Rehearse makes the requests of a context known to show in place of sending
 // them. Whoever makes one is told that it was refused.
-func Rehearse(ctx context.Context, show func(*http.Request)) context.Context {
+func Rehearse(ctx context.Context, show func(*http1.Request)) context.Context {
 	return context.WithValue(ctx, rehearsalKey{}, show)
 }
 
 // rehearsed shows a request that is not to be sent.
-func rehearsed(req *http.Request) error {
-	show, ok := req.Context().Value(rehearsalKey{}).(func(*http.Request))
+func rehearsed(ctx context.Context, req *http1.Request) error {
+	show, ok := ctx.Value(rehearsalKey{}).(func(*http1.Request))
 	if !ok {
 		return nil
 	}

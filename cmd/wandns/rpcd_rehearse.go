@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"io"
-	"net/http"
 	"net/netip"
 	"slices"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 )
 
 type rpcRehearsal struct {
@@ -38,7 +36,7 @@ func (r *rpcd) rehearse(a rpcArgs) any {
 		out.Mistakes = append(out.Mistakes, rpcMistake{Service: service.Name, Text: err.Error()})
 	} else {
 		out.Address = e.request.Addrs(", ")
-		ctx := updater.Rehearse(context.Background(), func(req *http.Request) { out.Request = append(out.Request, e.shown(req)...) })
+		ctx := updater.Rehearse(context.Background(), func(req *http1.Request) { out.Request = append(out.Request, e.shown(req)...) })
 		_, _ = e.provider.Update(ctx, e.first()) // says that nothing was sent
 	}
 	out.Asked, out.Answer = r.ask(e)
@@ -58,19 +56,15 @@ func (e *errand) first() updater.Request {
 }
 
 // shown is a request without secrets.
-func (e *errand) shown(req *http.Request) []string {
+func (e *errand) shown(req *http1.Request) []string {
 	list := []string{req.Method + " " + req.URL.String()}
 	for _, h := range []string{"Authorization", "User-Agent", "Content-Type"} {
 		if v := req.Header.Get(h); v != "" {
 			list = append(list, h+": "+v)
 		}
 	}
-	var body bytes.Buffer
-	if req.Body != nil {
-		_, _ = io.Copy(&body, io.LimitReader(req.Body, maxAnswer))
-	}
-	if body.Len() > 0 {
-		list = append(list, body.String())
+	if req.Body != "" {
+		list = append(list, req.Body[:min(len(req.Body), maxAnswer)])
 	}
 	for i := range list {
 		list[i] = oneLine(e.carrier.Redact(list[i]))

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 )
 
 // allround is a provider that has every ability, and keeps what it is told.
@@ -411,8 +412,8 @@ func TestAPasswordIsKnownToTheClient(t *testing.T) {
 		if s.Client == nil {
 			continue // only asked what it is able to do
 		}
-		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, echo.URL, nil)
-		answer, err := s.Client.Do(r)
+		r, _ := http1.NewRequest(http1.MethodGet, echo.URL, "")
+		answer, err := s.Client.Do(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package providers
 
 import (
 	"context"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 	"wandns/wan"
 )
 
@@ -161,7 +161,7 @@ func (f *freeDNSAccount) request(ctx context.Context, outcome, host, recordType 
 	form.Set("password", f.Values["password"])
 	form.Set("host", freeDNSLabel(host))
 	form.Set("record", recordType)
-	r, err := f.ask(ctx, http.MethodPost, "/request", form)
+	r, err := f.ask(ctx, http1.MethodPost, "/request", form)
 	if err != nil {
 		return "", err
 	}
@@ -171,12 +171,12 @@ func (f *freeDNSAccount) request(ctx context.Context, outcome, host, recordType 
 // read takes 200 for success, whatever it says: only a page is not its own.
 // Every refusal is 401, and only its text tells one from another.
 func (f *freeDNSAccount) read(outcome string, r reply) (string, error) {
-	if r.Status == http.StatusOK && !r.page() {
+	if r.Status == http1.StatusOK && !r.page() {
 		return r.words(), nil
 	}
 	fault := f.fault(outcome, r.Status, r)
 	switch {
-	case r.Status == http.StatusUnauthorized:
+	case r.Status == http1.StatusUnauthorized:
 		if !r.page() && r.RetryAfter == 0 {
 			fault.Kind, fault.RetryAfter, fault.Next = freeDNSRefusal(r.words())
 		}

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 	"wandns/wan"
 )
 
@@ -165,7 +165,7 @@ func newHostUp(s updater.Settings) updater.Provider {
 	public.Server = "" // the template has it
 	api := wire{
 		Settings: s, title: "HostUp", accept: "application/json", mute: true, login: "check api_key, its scopes read:domains and write:domains, and domain",
-		sign: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+s.Values["api_key"]) },
+		sign: func(r *http1.Request) { r.Header.Set("Authorization", "Bearer "+s.Values["api_key"]) },
 	}
 	return &hostUp{hostUpAPI{api, s.Values["domain"]}, wire{Settings: public, title: "HostUp"}, template}
 }
@@ -254,7 +254,7 @@ func (h *hostUp) send(ctx context.Context, r *updater.Result, f wan.Family, addr
 	if h.Values["api_key"] == "" {
 		w.login = "correct " + tokenField(f)
 	}
-	a, err := w.ask(ctx, http.MethodGet, fill(h.url, r.Host, addr, token), nil)
+	a, err := w.ask(ctx, http1.MethodGet, fill(h.url, r.Host, addr, token), nil)
 	if err != nil {
 		return false, err
 	}
@@ -292,7 +292,7 @@ func readHostUp(w wire, host string, addr netip.Addr, a reply) updated {
 		u.unchanged = word == "nochg"
 		u.fault = confirmHostUp(w, outcome, addr, line, a)
 		return u
-	case word == "badauth", f.Kind == 0 && a.Status == http.StatusUnauthorized:
+	case word == "badauth", f.Kind == 0 && a.Status == http1.StatusUnauthorized:
 		f = updater.Fault{Kind: updater.Blocked, Detail: fmt.Sprintf("%s: %s does not accept its token", outcome, w.title), Next: w.login}
 		u.refused = true
 	case f.Kind == updater.Refused:
@@ -301,7 +301,7 @@ func readHostUp(w wire, host string, addr netip.Addr, a reply) updated {
 	case f.Kind != 0:
 	default:
 		f = *hostUpProblem(w, outcome, a)
-		if a.Status == http.StatusNotFound || a.Status == http.StatusGone {
+		if a.Status == http1.StatusNotFound || a.Status == http1.StatusGone {
 			f.Kind, f.Next = updater.Suspect, "look in HostUp's panel for the update URL and set update_url"
 		}
 		u.refused = a.JSON != nil && (f.Kind == updater.Blocked || ofName(&f))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"unicode"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 )
 
 // hostUpAPI is version 2 of HostUp's API for the tokens of one domain. Its
@@ -88,7 +88,7 @@ func (h hostUpAPI) CreateKey(ctx context.Context, host, recordType string) (upda
 		return keys[i], nil
 	}
 	outcome := fmt.Sprintf("no %s token was made for %s", recordType, host)
-	r, err := h.call(ctx, outcome, http.MethodPost, path, map[string]string{"hostname": host, "recordType": recordType})
+	r, err := h.call(ctx, outcome, http1.MethodPost, path, map[string]string{"hostname": host, "recordType": recordType})
 	if err != nil {
 		return updater.Key{}, err
 	}
@@ -102,7 +102,7 @@ func (h hostUpAPI) CreateKey(ctx context.Context, host, recordType string) (upda
 // EnableKey lets a key be used, or not; its token stays.
 func (h hostUpAPI) EnableKey(ctx context.Context, id string, enabled bool) (updater.Key, error) {
 	outcome := "the key was not changed"
-	r, err := h.key(ctx, outcome, http.MethodPatch, id, "", map[string]bool{"enabled": enabled})
+	r, err := h.key(ctx, outcome, http1.MethodPatch, id, "", map[string]bool{"enabled": enabled})
 	if err != nil {
 		return updater.Key{}, err
 	}
@@ -115,14 +115,14 @@ func (h hostUpAPI) EnableKey(ctx context.Context, id string, enabled bool) (upda
 
 // DeleteKey deletes a key and its log.
 func (h hostUpAPI) DeleteKey(ctx context.Context, id string) error {
-	_, err := h.key(ctx, "the key was not deleted", http.MethodDelete, id, "", nil)
+	_, err := h.key(ctx, "the key was not deleted", http1.MethodDelete, id, "", nil)
 	return err
 }
 
 // KeyLog tells what was done with a key.
 func (h hostUpAPI) KeyLog(ctx context.Context, id string) ([]updater.KeyEvent, error) {
 	const outcome = "the log could not be read"
-	r, err := h.key(ctx, outcome, http.MethodGet, id, "/logs", nil)
+	r, err := h.key(ctx, outcome, http1.MethodGet, id, "/logs", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (h hostUpAPI) list(ctx context.Context) (path string, keys []updater.Key, e
 		return "", nil, err
 	}
 	const outcome = "the tokens could not be read"
-	r, err := h.call(ctx, outcome, http.MethodGet, path, nil)
+	r, err := h.call(ctx, outcome, http1.MethodGet, path, nil)
 	if err != nil {
 		return "", nil, err
 	}
@@ -201,7 +201,7 @@ func (h hostUpAPI) path(ctx context.Context) (string, error) {
 		if cursor != "" {
 			q.Set("cursor", cursor)
 		}
-		r, err := h.call(ctx, outcome, http.MethodGet, "/domains?"+q.Encode(), nil)
+		r, err := h.call(ctx, outcome, http1.MethodGet, "/domains?"+q.Encode(), nil)
 		if err != nil {
 			return "", err
 		}
@@ -233,7 +233,7 @@ func (h hostUpAPI) call(ctx context.Context, outcome, method, path string, body 
 	r.Answer = r.Hide(longWords(r.Body)...)
 	switch code, _ := r.JSON.number("status"); {
 	case code >= 400:
-	case r.Status == http.StatusNoContent && method == http.MethodDelete, r.JSON != nil && (r.Status == http.StatusOK || r.Status == http.StatusCreated):
+	case r.Status == http1.StatusNoContent && method == http1.MethodDelete, r.JSON != nil && (r.Status == http1.StatusOK || r.Status == http1.StatusCreated):
 		return r, nil
 	}
 	return reply{}, hostUpProblem(h.wire, outcome, r)
@@ -258,7 +258,7 @@ func hostUpProblem(w wire, outcome string, r reply) *updater.Fault {
 	switch {
 	case code == "rate_limited":
 		f.Kind = updater.Throttled
-	case strings.HasPrefix(code, "upstream_"), status == http.StatusConflict:
+	case strings.HasPrefix(code, "upstream_"), status == http1.StatusConflict:
 		f.Kind = updater.Transient
 	case code == "account_inactive":
 		f.Kind, f.Next = updater.Blocked, "look into HostUp's panel why the account is not active"

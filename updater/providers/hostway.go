@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 )
 
 // Hostway's "DDNS clients", as documented at docs.hostway.com (Dynamic_DNS,
@@ -47,7 +47,7 @@ func hostway() *updater.Spec {
 			return &hostWay{
 				wire{
 					Settings: s, title: "Hostway", accept: "application/json", login: "correct username and password",
-					sign: func(r *http.Request) { r.SetBasicAuth(s.Values["username"], s.Values["password"]) },
+					sign: func(r *http1.Request) { r.SetBasicAuth(s.Values["username"], s.Values["password"]) },
 				}, s.Values["client_key"],
 			}
 		},
@@ -129,7 +129,7 @@ func (h *hostWay) publish(ctx context.Context, req updater.Request) ([]updater.R
 		}
 	}
 	if len(faults) < len(req.Hosts) {
-		if _, err := h.call(ctx, "the hosts were not updated", http.MethodPost, "/action", "", map[string]string{"updateIP": "default"}); err != nil {
+		if _, err := h.call(ctx, "the hosts were not updated", http1.MethodPost, "/action", "", map[string]string{"updateIP": "default"}); err != nil {
 			return nil, err
 		}
 		if hosts, err = h.hosts(ctx); err != nil {
@@ -217,13 +217,13 @@ func (h *hostWay) Hosts(ctx context.Context) ([]updater.Published, error) {
 
 // Attach connects a host, which has to exist already, to the client.
 func (h *hostWay) Attach(ctx context.Context, host string) error {
-	_, err := h.call(ctx, host+" was not attached", http.MethodPut, "/hosts/"+url.PathEscape(host), host, struct{}{})
+	_, err := h.call(ctx, host+" was not attached", http1.MethodPut, "/hosts/"+url.PathEscape(host), host, struct{}{})
 	return err
 }
 
 // Detach ends what Attach began.
 func (h *hostWay) Detach(ctx context.Context, host string) error {
-	_, err := h.call(ctx, host+" was not detached", http.MethodDelete, "/hosts/"+url.PathEscape(host), host, nil)
+	_, err := h.call(ctx, host+" was not detached", http1.MethodDelete, "/hosts/"+url.PathEscape(host), host, nil)
 	return err
 }
 
@@ -249,7 +249,7 @@ func (h *hostWay) ShowClient(ctx context.Context) (updater.ClientInfo, error) {
 
 // DeleteClient ends the registration.
 func (h *hostWay) DeleteClient(ctx context.Context) error {
-	_, err := h.call(ctx, "the client was not deleted", http.MethodDelete, "", "", nil)
+	_, err := h.call(ctx, "the client was not deleted", http1.MethodDelete, "", "", nil)
 	return h.explain(err)
 }
 
@@ -318,7 +318,7 @@ func (h *hostWay) offline(ctx context.Context) (bool, error) {
 
 // setOffline changes the client, and registers it if need be.
 func (h *hostWay) setOffline(ctx context.Context, offline bool) error {
-	_, err := h.call(ctx, "the client was not changed", http.MethodPut, "", "", map[string]bool{"offline": offline})
+	_, err := h.call(ctx, "the client was not changed", http1.MethodPut, "", "", map[string]bool{"offline": offline})
 	return h.explain(err)
 }
 
@@ -351,7 +351,7 @@ func (h *hostWay) hosts(ctx context.Context) ([]updater.Published, error) {
 // read makes a request whose answer has to be an object.
 func (h *hostWay) read(ctx context.Context, path string) (reply, error) {
 	const outcome = "the client could not be read"
-	r, err := h.call(ctx, outcome, http.MethodGet, path, "", nil)
+	r, err := h.call(ctx, outcome, http1.MethodGet, path, "", nil)
 	if err == nil && r.JSON == nil {
 		err = h.fault(outcome, r.Status, r)
 	}
@@ -370,35 +370,35 @@ func (h *hostWay) call(ctx context.Context, outcome, method, path, host string, 
 	f := &updater.Fault{Kind: updater.Blocked}
 	why := ""
 	switch r.Status {
-	case http.StatusCreated, http.StatusNoContent:
+	case http1.StatusCreated, http1.StatusNoContent:
 		return r, nil
-	case http.StatusOK:
+	case http1.StatusOK:
 		if r.JSON != nil || strings.TrimSpace(r.Body) == "" {
 			return r, nil
 		}
-	case http.StatusBadRequest:
+	case http1.StatusBadRequest:
 		why, f.Next = fmt.Sprintf("does not accept what was asked of client %q", h.key), "choose another client_key, or look for a newer wandns"
 		if host != "" {
 			f.Kind, why, f.Next = updater.Refused, "does not accept the name "+host, "correct hostnames"
 		}
-	case http.StatusUnauthorized:
+	case http1.StatusUnauthorized:
 		why, f.Next = "does not accept the user name and password", h.login
-	case http.StatusForbidden:
+	case http1.StatusForbidden:
 		why, f.Next = fmt.Sprintf("does not let this user have client %q", h.key), "correct username or client_key"
 		if host != "" {
 			f.Kind, why, f.Next = updater.Refused, "does not let this user have "+host, "correct username or hostnames"
 		}
-	case http.StatusNotFound:
+	case http1.StatusNotFound:
 		switch {
 		case host == "":
 			return r, errNoClient
-		case method == http.MethodPut:
+		case method == http1.MethodPut:
 			f.Kind, why, f.Next = updater.Refused, "has no host "+host, "correct hostnames, or create it at Hostway first"
 		default:
 			f.Kind, why, f.Next = updater.Refused, "does not have it attached to this client", "wandns host SERVICE list shows what is"
 		}
 	}
-	if why == "" || r.page() && (r.Status == http.StatusBadRequest || r.Status == http.StatusForbidden) { // perhaps a proxy's
+	if why == "" || r.page() && (r.Status == http1.StatusBadRequest || r.Status == http1.StatusForbidden) { // perhaps a proxy's
 		return r, h.fault(outcome, r.Status, r)
 	}
 	f.Detail = fmt.Sprintf("%s: Hostway %s (%d)", outcome, why, r.Status)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 )
 
 // No-IP's update protocol, as documented at noip.com/integrate (request,
@@ -83,7 +83,7 @@ var (
 )
 
 func newNoIP(s updater.Settings) updater.Provider {
-	return &noIP{wire{Settings: s, title: "No-IP", sign: func(r *http.Request) {
+	return &noIP{wire{Settings: s, title: "No-IP", sign: func(r *http1.Request) {
 		r.SetBasicAuth(s.Values["username"], s.Values["password"])
 	}}}
 }
@@ -111,7 +111,7 @@ func (n *noIP) update(ctx context.Context, hosts []string, q url.Values) (reply,
 	q.Set("hostname", strings.Join(hosts, ","))
 	// Both are legal in a query (RFC 3986, section 3.4), and No-IP's own
 	// examples leave commas as they are.
-	return n.ask(ctx, http.MethodGet, "/nic/update?"+strings.NewReplacer("%2C", ",", "%3A", ":").Replace(q.Encode()), nil)
+	return n.ask(ctx, http1.MethodGet, "/nic/update?"+strings.NewReplacer("%2C", ",", "%3A", ":").Replace(q.Encode()), nil)
 }
 
 // Offline makes names show what their owner chose for that at No-IP. Any
@@ -181,7 +181,7 @@ func (n *noIP) MyIP(ctx context.Context) (netip.Addr, error) {
 	default:
 		w.Server = "http://ip1.dynupdate.no-ip.com"
 	}
-	r, err := w.ask(ctx, http.MethodGet, "/", nil)
+	r, err := w.ask(ctx, http1.MethodGet, "/", nil)
 	if err != nil {
 		return netip.Addr{}, err
 	}
@@ -400,7 +400,7 @@ func confirmed(req updater.Request, host, line, quoted string, ok bool) (v4, v6 
 func unknownAnswer(title string, a updater.Answer) *updater.Fault {
 	quoted := a.Excerpt(a.Body)
 	switch {
-	case a.Status == http.StatusUnauthorized:
+	case a.Status == http1.StatusUnauthorized:
 		return &updater.Fault{Kind: updater.Blocked, Detail: title + " does not accept the user name and password (HTTP 401)", Next: "correct username and password"}
 	case a.RetryAfter > 0:
 		return &updater.Fault{Kind: updater.Throttled, RetryAfter: a.RetryAfter, Detail: fmt.Sprintf("%s asks to be left alone for %s (HTTP %d)", title, a.RetryAfter.Round(time.Second), a.Status)}

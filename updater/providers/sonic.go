@@ -5,13 +5,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 	"wandns/wan"
 )
 
@@ -136,7 +136,7 @@ func (s *sonicNet) put(ctx context.Context, outcome string, r sonicRecord) (stri
 	const byDefault = 300 // theirs, two hours, is long for an address that changes
 	ttl, _ := strconv.Atoi(s.Values["ttl"])
 	r.UserID, r.APIKey, r.TTL = s.Values["userid"], s.Values["apikey"], cmp.Or(r.TTL, ttl, byDefault)
-	a, err := s.ask(ctx, http.MethodPut, "/dyndns/host", r)
+	a, err := s.ask(ctx, http1.MethodPut, "/dyndns/host", r)
 	if err != nil {
 		return "", err
 	}
@@ -152,7 +152,7 @@ func (s *sonicNet) put(ctx context.Context, outcome string, r sonicRecord) (stri
 // Ping asks whether the service is there.
 func (s *sonicNet) Ping(ctx context.Context) (string, error) {
 	const outcome = "the service is not there"
-	r, err := s.ask(ctx, http.MethodGet, "/dyndns/ping", nil)
+	r, err := s.ask(ctx, http1.MethodGet, "/dyndns/ping", nil)
 	if err != nil {
 		return "", err
 	}
@@ -164,7 +164,7 @@ func (s *sonicNet) Ping(ctx context.Context) (string, error) {
 
 // MyIP asks which address the connection comes from.
 func (s *sonicNet) MyIP(ctx context.Context) (netip.Addr, error) {
-	r, err := s.ask(ctx, http.MethodGet, "/dyndns/ip", nil)
+	r, err := s.ask(ctx, http1.MethodGet, "/dyndns/ip", nil)
 	if err != nil {
 		return netip.Addr{}, err
 	}
@@ -199,7 +199,7 @@ type sonicLogin struct {
 // nothing when there are none.
 func (k *sonicKeys) Keys(ctx context.Context) ([]updater.Key, error) {
 	const outcome = "the keys were not listed"
-	r, err := k.ask(ctx, http.MethodPost, "/dyndns/list_api_key", k.account)
+	r, err := k.ask(ctx, http1.MethodPost, "/dyndns/list_api_key", k.account)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (k *sonicKeys) CreateKey(ctx context.Context, host, _ string) (updater.Key,
 	outcome := "no key for " + host + " was made"
 	body := k.account
 	body.Hostname = host
-	r, err := k.ask(ctx, http.MethodPost, "/dyndns/api_key", body)
+	r, err := k.ask(ctx, http1.MethodPost, "/dyndns/api_key", body)
 	if err != nil {
 		return updater.Key{}, err
 	}
@@ -261,7 +261,7 @@ func (k *sonicKeys) DeleteKey(ctx context.Context, id string) error {
 	body, w := k.account, k.wire
 	body.Hostname, body.APIKey = keys[i].Host, keys[i].Secret
 	w.secrets = append(slices.Clip(w.secrets), body.APIKey)
-	r, err := w.ask(ctx, http.MethodDelete, "/dyndns/api_key", body)
+	r, err := w.ask(ctx, http1.MethodDelete, "/dyndns/api_key", body)
 	if err != nil {
 		return err
 	}

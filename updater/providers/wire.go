@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 	"wandns/wan"
 )
 
@@ -21,12 +20,12 @@ import (
 // ask, and each answer that is no success becomes a fault by its status.
 type wire struct {
 	updater.Settings
-	title   string              // of the provider
-	accept  string              // the media type it answers with, if it cares
-	sign    func(*http.Request) // adds credentials that travel in the header
-	login   string              // what the user can do when they are refused
-	secrets []string            // to strike out besides those of the configuration
-	mute    bool                // its answers hold secrets that nobody knows yet: only messages are quoted
+	title   string               // of the provider
+	accept  string               // the media type it answers with, if it cares
+	sign    func(*http1.Request) // adds credentials that travel in the header
+	login   string               // what the user can do when they are refused
+	secrets []string             // to strike out besides those of the configuration
+	mute    bool                 // its answers hold secrets that nobody knows yet: only messages are quoted
 }
 
 // reply is an answer, read loosely.
@@ -40,20 +39,19 @@ type reply struct {
 // nil, url.Values for a form, or what shall be JSON. An error is a *Fault or
 // the context's.
 func (w wire) ask(ctx context.Context, method, path string, body any) (reply, error) {
-	var send io.Reader // net/http can repeat a strings.Reader after a redirect
-	media := ""
+	send, media := "", ""
 	switch b := body.(type) {
 	case nil:
 	case url.Values:
-		send, media = strings.NewReader(b.Encode()), "application/x-www-form-urlencoded"
+		send, media = b.Encode(), "application/x-www-form-urlencoded"
 	default:
 		text, err := json.Marshal(b)
 		if err != nil {
 			return reply{}, &updater.Fault{Kind: updater.Refused, Detail: "the request to " + w.title + " cannot be written"}
 		}
-		send, media = strings.NewReader(string(text)), "application/json"
+		send, media = string(text), "application/json"
 	}
-	r, err := http.NewRequestWithContext(ctx, method, w.Server+path, send)
+	r, err := http1.NewRequest(method, w.Server+path, send)
 	if err != nil {
 		return reply{}, &updater.Fault{Kind: updater.Blocked, Detail: "the address of the server cannot be used", Next: "correct server"}
 	}
@@ -67,7 +65,7 @@ func (w wire) ask(ctx context.Context, method, path string, body any) (reply, er
 	if w.sign != nil {
 		w.sign(r)
 	}
-	a, err := w.Client.Do(r)
+	a, err := w.Client.Do(ctx, r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -81,19 +79,19 @@ func (w wire) fault(outcome string, status int, r reply) *updater.Fault {
 	f := &updater.Fault{Kind: updater.Unconfirmed, Detail: fmt.Sprintf("%s: %s %s", outcome, w.title, r.quoted(status))}
 	refusal := status/100 == 4
 	switch {
-	case status == http.StatusTooManyRequests, r.RetryAfter > 0:
+	case status == http1.StatusTooManyRequests, r.RetryAfter > 0:
 		f.Kind, f.RetryAfter = updater.Throttled, r.RetryAfter
 		if r.RetryAfter > 0 {
 			f.Detail += fmt.Sprintf(" and asks to be left alone for %s", r.RetryAfter.Round(time.Second))
 		}
-	case status/100 == 5, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+	case status/100 == 5, status == http1.StatusRequestTimeout, status == http1.StatusTooEarly:
 		f.Kind = updater.Transient
 	case r.page():
 		if refusal {
 			f.Kind = updater.Suspect
 		}
 		f.Next = "check server, and whether the network has a login page"
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case status == http1.StatusUnauthorized, status == http1.StatusForbidden:
 		f.Kind, f.Next = updater.Blocked, w.login
 	case refusal && r.JSON != nil:
 		f.Kind = updater.Refused

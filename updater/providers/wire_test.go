@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wandns/updater"
+	"wandns/updater/http1"
 )
 
 // sent is a request as a server saw it.
@@ -141,7 +142,7 @@ func TestWireFaults(t *testing.T) {
 
 func TestWireRequests(t *testing.T) {
 	sc := serve(t, line{status: 200})
-	w := wire{Settings: settings(sc.url, nil), accept: "application/json", sign: func(r *http.Request) { r.Header.Set("X-Api-Key", "k") }}
+	w := wire{Settings: settings(sc.url, nil), accept: "application/json", sign: func(r *http1.Request) { r.Header.Set("X-Api-Key", "k") }}
 	for _, c := range []struct {
 		method string
 		body   any
