@@ -53,7 +53,7 @@ func newMalta(t *testing.T) *malta {
 	guest := filepath.Join(top, "dist/guest-mipsel") // by make test-qemu
 	m := &malta{t: t, kernel: one(t, filepath.Join(guest, "boot/vmlinuz-*")), memory: filepath.Join(t.TempDir(), "memory")}
 
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-tags", "nethttpomithttp2,qemu", "-o", filepath.Join(t.TempDir(), "persist.test"), "./persist")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-tags", "qemu", "-o", filepath.Join(t.TempDir(), "persist.test"), "./persist")
 	build.Dir, build.Env = root, append(os.Environ(), "GOARCH=mipsle", "GOMIPS=softfloat")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
