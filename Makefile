@@ -11,6 +11,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # go.mod names the oldest Go that is safe; Go fetches it where it is not there.
+unexport GOROOT # the tests run make with that of the program
 export GOTOOLCHAIN := $(patsubst local,auto,$(or $(GOTOOLCHAIN),auto))
 BUILD_GOVERSION = $(shell GOTOOLCHAIN=$(GOTOOLCHAIN) go env GOVERSION)
 BUILD_OVERLAY   = $(CURDIR)/dist/overlay.json
