@@ -19,8 +19,8 @@ func loads(t testing.TB) []load {
 	s.step(now)
 	s.step(good(s.job()))
 	return []load{
-		{"the same WAN", 20, func() { s.e.Step(s.now, now) }},
-		{"a tick", 4, func() { s.e.Step(s.now, Tick{}) }},
+		{"the same WAN", 25, func() { s.e.Step(s.now, now) }},
+		{"a tick", 6, func() { s.e.Step(s.now, Tick{}) }},
 		{"the status", 20, func() { s.e.Status(s.now) }},
 		{"another address and its answer", 50, func() {
 			now, then = then, now

@@ -584,7 +584,8 @@ func TestKernelReadingTakesFewAllocations(t *testing.T) {
 	must(t, wantest.Veth("wan0", "isp0"))
 	must(t, wantest.AddAddr("wan0", "84.0.0.2/24"), wantest.AddDefault("wan0", "84.0.0.1", 10))
 	var r reader
-	for all, budget := range map[bool]float64{true: 70, false: 45} {
+	// As the program is built: with inlining it is a third.
+	for all, budget := range map[bool]float64{true: 220, false: 140} {
 		n := testing.AllocsPerRun(100, func() {
 			_, err := r.read(all)
 			must(t, err)
