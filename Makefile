@@ -176,7 +176,7 @@ build: $(BUILD_OVERLAY) ## bin/wandns and bin/wandns-sim for this machine
 cross: $(ARCHES) ## dist/bin/ARCH/wandns for every processor
 
 $(ARCHES): $(BUILD_OVERLAY)
-	GOOS=linux GOARCH=$(if $(filter arm5 arm6 arm7,$@),arm,$@) $(BUILD) -o dist/bin/$@/wandns ./cmd/wandns
+	GOOS=linux GOARCH=$(if $(filter arm5 arm6 arm7,$@),arm,$@) $(BUILD) -o dist/bin/$@/wandns.$$$$ ./cmd/wandns && mv dist/bin/$@/wandns.$$$$ dist/bin/$@/wandns # others read it
 
 .PHONY: $(BUILD_OVERLAY) dist/goroot # Go may have moved
 $(BUILD_OVERLAY): dist/goroot

@@ -25,7 +25,8 @@ mipsle) cc=mipsel-linux-gnu-gcc ;; # Debian's has no C library without floating 
 	;;
 esac
 export GOOS=linux GOARCH="$arch" GOMIPS=hardfloat CC="$cc" CGO_ENABLED=0 GOFLAGS='' GOFIPS140='' GOEXPERIMENT=''
-export GOROOT="$top/dist/goroot" GOTOOLCHAIN=local PATH="$top/dist/goroot/bin:$PATH"
+export GOROOT="$top/dist/goroot" GOTOOLCHAIN=local
+go=$GOROOT/bin
 
 # feed BUILDMODE FILE: OpenWrt's folders, with stand-ins for what is not in ours.
 feed() {
@@ -35,16 +36,16 @@ feed() {
 	mv "$tree/golang-package.mk" "$tree/lang/golang"
 	cp -R openwrt/wandns "$tree/net"
 	for part in cmd updater wan persist openwrt go.mod go.sum; do ln -s "$top/$part" "$tree/build"; done
-	make -s -C "$tree/net/wandns" TOPDIR="$tree" PKG_BUILD_DIR="$tree/build" GO_PKG_BUILDMODE="$1" GO_PKG_BIN="$tree/bin" compile
+	make -s -C "$tree/net/wandns" TOPDIR="$tree" PKG_BUILD_DIR="$tree/build" GO_PKG_BUILDMODE="$1" GO_PKG_BIN="$tree/bin" GO_PKG_GO="$go" compile
 	mv "$tree/bin/wandns" "$2"
 	rm -r "$tree"
 }
 
 for name; do
 	case $name in
-	plain) go build -o "$out/$name" ./cmd/wandns ;;
-	pie) go build -buildmode=pie -o "$out/$name" ./cmd/wandns ;;
-	relro) CGO_ENABLED=1 go build -ldflags "-linkmode external -extldflags '-no-pie -Wl,-z,now -Wl,-z,relro'" -o "$out/$name" ./cmd/wandns ;;
+	plain) "$go/go" build -o "$out/$name" ./cmd/wandns ;;
+	pie) "$go/go" build -buildmode=pie -o "$out/$name" ./cmd/wandns ;;
+	relro) CGO_ENABLED=1 "$go/go" build -ldflags "-linkmode external -extldflags '-no-pie -Wl,-z,now -Wl,-z,relro'" -o "$out/$name" ./cmd/wandns ;;
 	feed) feed exe "$out/$name" ;;
 	feed-pie) feed pie "$out/$name" ;;
 	esac

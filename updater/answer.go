@@ -66,11 +66,11 @@ func (e *Engine) done(now time.Time, d Done) {
 	if fault.Kind == Blocked && s.Login != d.Login {
 		return // it was about credentials that a reload has replaced
 	}
-	if fault.Kind != Blocked && !fault.Kind.demands() && s.Config != d.Config {
-		return // our caution was for a configuration that a reload has replaced
-	}
 	s.rec.Error = fault.Detail
 	e.apply(now, s, d.Request, fault)
+	if s.Config != d.Config { // our caution was for a configuration that a reload has replaced
+		e.relent(now, s)
+	}
 }
 
 // keep stores the tokens that a provider wants back.
@@ -279,6 +279,9 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 		affected = e.sharing(s.Account)
 	}
 	for _, o := range affected {
+		if o != s && o.held().kind.demands() && o.held().until.After(now.Add(wait)) {
+			continue // it waits for longer anyway
+		}
 		o.hold = &hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6, false}
 		if f.Kind != Unreachable && f.Kind != Clock {
 			o.rec.NotBefore, o.rec.Waiting = stamp(e.Stamp(o.hold.until).Add(time.Second-1)), o.hold.why

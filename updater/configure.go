@@ -45,7 +45,7 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 		} else if s.rec.Account == c.Account {
 			e.wait(now, s, s.rec, first)
 		}
-		e.adopt(s, c.Self, terms)
+		e.adopt(now, s, c.Self, terms)
 		e.inherit(now, s, sharing[s.Account], first, i < 0)
 		e.services = append(e.services, s)
 	}
@@ -113,7 +113,7 @@ func (e *Engine) wait(now time.Time, s *service, r persist.Record, kept bool) {
 }
 
 // adopt gives a service its configuration and drops what belonged to another.
-func (e *Engine) adopt(s *service, c Self, terms *Terms) {
+func (e *Engine) adopt(now time.Time, s *service, c Self, terms *Terms) {
 	s.Self, s.Terms = c, terms
 	switch {
 	case s.rec.Account != c.Account:
@@ -122,7 +122,7 @@ func (e *Engine) adopt(s *service, c Self, terms *Terms) {
 		e.dirty[s.Name] = s.stored
 	case s.rec.Config != c.Config:
 		s.unblock()
-		s.relent()
+		e.relent(now, s)
 		e.dirty[s.Name] = s.stored
 	}
 	s.rec.Account, s.rec.Login, s.rec.Config = c.Account, c.Login, c.Config

@@ -121,17 +121,18 @@ type Engine struct {
 // service is a Service and what has become of it.
 type service struct {
 	Self
-	*Terms // shared by services that have the same ones
-	rec    persist.Record
-	sees   [2]*view // by wan.Family
-	flight *Request
-	last   time.Time // when the last request left
-	stored bool      // rec says more than the configuration
-	gaveUp bool      // on the last request, before its answer
-	unsent bool      // the last request never reached the provider; its intent is open
-	flaps  int
-	hold   *hold // nil for none
-	told   []telling
+	*Terms   // shared by services that have the same ones
+	rec      persist.Record
+	sees     [2]*view // by wan.Family
+	flight   *Request
+	last     time.Time // when the last request left
+	stored   bool      // rec says more than the configuration
+	gaveUp   bool      // on the last request, before its answer
+	unsent   bool      // the last request never reached the provider; its intent is open
+	relented time.Time // when a changed configuration last ended a wait
+	flaps    int
+	hold     *hold // nil for none
+	told     []telling
 
 	check  *Check // in flight
 	passes map[part]pass
@@ -325,13 +326,21 @@ func (s *service) unblock() (changed bool) {
 	return changed
 }
 
-// relent ends our own caution, for what failed was another configuration. The
-// provider's demands stay.
-func (s *service) relent() {
-	if s.held().kind.demands() {
+// relent ends our own caution, for what failed was another configuration; with
+// one that keeps changing, once in the least time between two requests of which
+// the first failed. The provider's demands stay.
+func (e *Engine) relent(now time.Time, s *service) {
+	if s.hold == nil || s.hold.kind.demands() {
 		return
 	}
-	s.hold = nil
+	if again := s.relented.Add(cautious); !s.relented.IsZero() && again.After(now) {
+		s.hold.until = earlier(s.hold.until, again)
+		if !s.rec.NotBefore.IsZero() {
+			s.rec.NotBefore = stamp(e.Stamp(s.hold.until).Add(time.Second - 1))
+		}
+		return
+	}
+	s.hold, s.relented = nil, now
 	s.unwait()
 	s.rec.Failures, s.rec.Error = 0, ""
 }

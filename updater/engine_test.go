@@ -412,6 +412,43 @@ func TestFaultOfAReplacedConfigurationIsNoReasonToWait(t *testing.T) {
 	}
 }
 
+// A program that rewrites the configuration all the time is no user who mended
+// it: the first change is tried at once, then one a minute.
+func TestConfigurationThatKeepsChangingIsTriedOnceAMinute(t *testing.T) {
+	s := begin(t, home())
+	s.step(Seen{WANWith("84.0.0.2")})
+	sent := 0
+	for i := range 600 {
+		for len(s.plan.Jobs) > 0 {
+			sent++
+			s.step(failed(s.job(), Transient))
+		}
+		changed := home()
+		changed.Config = fmt.Sprint(i)
+		s.after(time.Second, Configure{[]Service{changed}})
+	}
+	if sent < 10 || sent > 12 {
+		t.Errorf("%d requests in ten minutes", sent)
+	}
+}
+
+// What the provider demands of one service does not end sooner because it
+// demands less of another.
+func TestThrottleOfAnAccountShortensNoWait(t *testing.T) {
+	other := home()
+	other.Name, other.Hosts = "other", []string{"other.example.com"}
+	s := begin(t, home(), other)
+	s.step(Seen{WANWith("84.0.0.2")})
+	s.after(time.Second, failed(s.job(), Spent))
+	waits := s.status(0)
+	short := failed(s.job(), Throttled)
+	short.Err.(*Fault).RetryAfter = time.Minute
+	s.after(time.Second, short)
+	if now := s.status(0); now.Next != waits.Next || now.Reason != waits.Reason {
+		t.Errorf("it waits until %v, not %v: %s", now.Next, waits.Next, now.Reason)
+	}
+}
+
 func TestChangedConfigurationFreesNoLimit(t *testing.T) {
 	s := begin(t, limited(Limits{Floor: 5 * time.Minute}))
 	s.step(Seen{WANWith("84.0.0.2")})

@@ -161,20 +161,27 @@ func (r *router) seen(st updater.Status) bool {
 	return len(st.Services) > 0 && !strings.Contains(st.Services[0].Reason, "has not been read")
 }
 
-func (r *router) end(s syscall.Signal) {
+func (r *router) end(s syscall.Signal) error {
 	if r.daemon == nil {
-		return
+		return nil
 	}
 	_ = r.daemon.Process.Signal(s) // it may have ended
 	for line := range r.out.lines {
 		r.out.WriteString(line + "\n")
 	}
-	_ = r.daemon.Wait()
+	err := r.daemon.Wait()
 	r.daemon = nil
+	return err
 }
 
-func (r *router) kill() { r.end(syscall.SIGKILL) }
-func (r *router) term() { r.end(syscall.SIGTERM) }
+func (r *router) kill() { _ = r.end(syscall.SIGKILL) }
+
+func (r *router) term() {
+	r.t.Helper()
+	if err := r.end(syscall.SIGTERM); err != nil {
+		r.t.Errorf("told to stop, it ended with %v:\n%s", err, r.out.String())
+	}
+}
 
 func (r *router) status() (st updater.Status) {
 	b, err := os.ReadFile(r.path("run/status.json"))

@@ -72,8 +72,8 @@ func TestE2ESignalAmidTheStart(t *testing.T) {
 	turn, waits = r.turnstile(r.config)
 	r.launch()
 	<-waits
-	r.do(r.daemon.Process.Signal(syscall.SIGTERM))
-	for range r.out.lines { // to its end
+	if err := r.end(syscall.SIGTERM); err == nil || err.Error() != "signal: terminated" {
+		r.t.Errorf("it ended with %v", err)
 	}
 	turn()
 }

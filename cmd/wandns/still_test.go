@@ -64,7 +64,7 @@ func TestE2EIdleSleeps(t *testing.T) {
 }
 
 // settle waits until the kernel has done with new devices and no thread of the
-// daemon was woken for longer than it ever pauses.
+// daemon was woken for two seconds.
 func (r *router) settle() {
 	r.t.Helper()
 	const pause = 2 * time.Second

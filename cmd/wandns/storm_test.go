@@ -151,9 +151,8 @@ func (c crowd) weather(t testing.TB, length time.Duration) (w weather) {
 	w.share = float64(r.cpu()-before) / float64(time.Since(began))
 	w.rss, w.own = r.memory()
 	t.Logf("%+v", w)
-	// The collector lets it have 16 MiB, the race detector doubles them; nothing
-	// may grow beyond.
-	if w.own > 40<<10 {
+	// The collector lets it have 16 MiB; nothing may grow beyond them.
+	if w.own > 20<<10 {
 		t.Errorf("the daemon has %d KiB of its own", w.own)
 	}
 	if info, err := os.Stat(r.path("run/status.json")); err != nil || info.Size() > 16<<10 {

@@ -15,9 +15,10 @@ mkdir -p "$out"
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 sum=$(sed -n 's/^SHA-256: //p' "$patch")
+cache=$("$go" env GOMODCACHE)
 replace=
 case $source in
-"$("$go" env GOMODCACHE)"/*)
+"$cache"/*)
 	without "$1 lies in Go's module cache, of which go build replaces nothing"
 	;;
 *)

@@ -90,7 +90,7 @@ func (r *reader) head() (answer Response, length int64, err error) {
 		return answer, 0, err
 	}
 	version, rest, _ := strings.Cut(line, " ")
-	code, _, _ := strings.Cut(rest, " ")
+	code, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
 	status, err := strconv.ParseUint(code, 10, 16)
 	if version != "HTTP/1.1" && version != "HTTP/1.0" || err != nil || len(code) != 3 || status < 100 {
 		return answer, 0, errHTTP
@@ -103,19 +103,31 @@ func (r *reader) head() (answer Response, length int64, err error) {
 	return answer, length, err
 }
 
-// header reads fields, each on a line of its own, and the line that ends them.
+// header reads fields, each on a line of its own or folded into several, as some
+// servers still do (RFC 9112, section 5.2), and the line that ends them.
 func (r *reader) header() (Header, error) {
 	h := Header{}
+	last := "" // field
 	for {
 		line, err := r.line()
 		if err != nil || line == "" {
 			return h, err
+		}
+		if more := strings.TrimLeft(line, " \t"); more != line {
+			if last == "" || more == "" {
+				return nil, errField
+			}
+			values := h.Values(last)
+			i := len(values) - 1
+			values[i] = strings.Trim(values[i]+" "+more, " \t")
+			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || !isToken(name) {
 			return nil, errField
 		}
 		h.Add(name, strings.Trim(value, " \t"))
+		last = name
 	}
 }
 
