@@ -191,9 +191,8 @@ dist/goroot:
 # once and stay in dist/keys.
 packages: contact cross ## dist/ipk, dist/apk and dist/feed: packages, feeds and sources for OpenWrt, signed with USIGN_KEY=FILE and APK_KEY=FILE
 	@$(call install,libdeflate-gzip=libdeflate-tools)
-	@rm -f dist/wandns-*.tar.gz
-	git archive --prefix=wandns-$(PKG_VERSION)/ -o dist/wandns-$(PKG_VERSION).tar.gz HEAD
-	go run ./packaging/pack -contact '$(CONTACT)' -epoch $(EPOCH) -source dist/wandns-$(PKG_VERSION).tar.gz \
+	$(if $(SOURCE),git archive --prefix=wandns-$(PKG_VERSION)/ -o $(SOURCE) HEAD)
+	go run ./packaging/pack -contact '$(CONTACT)' -epoch $(EPOCH) -source '$(SOURCE)' \
 		-usign-key '$(USIGN_KEY)' -apk-key '$(APK_KEY)'
 
 # Who has keys publishes.
@@ -201,7 +200,9 @@ contact:
 	@[ -z '$(USIGN_KEY)$(APK_KEY)' ] || [ '$(CONTACT)' != $(NOBODY) ] || { echo \
 		'there are no packages: No-IP wants the address of who publishes them in each request; add CONTACT=you@example.com' >&2; exit 1; }
 
-EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+# What the published feed downloads; it takes git to make.
+SOURCE := $(if $(wildcard .git),dist/wandns-$(PKG_VERSION).tar.gz)
+EPOCH  := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 lint: deps ## static checks
 	go run $(GOLANGCI_LINT) run

@@ -17,8 +17,8 @@ BUILD_TAGS:=netgo,osusergo
 # first list: the runtime, what it imports and what it calls while a timer fires
 # or the world is stopped. Without inlining, small functions amid a write barrier
 # can be preempted on some processors, which damages memory. The second list is
-# ciphers, which would be up to 25 times slower. This goes with the first board
-# of 16 MB of flash as the smallest.
+# ciphers, which would be up to 25 times slower. It goes when the smallest boards
+# have 16 MB of flash.
 BUILD_INLINED:=runtime runtime/... internal/runtime/... internal/abi internal/asan internal/bytealg internal/byteorder \
 	internal/chacha8rand internal/coverage/rtcov internal/cpu internal/goarch internal/godebugs internal/goexperiment internal/goos \
 	internal/msan internal/profilerecord internal/race internal/strconv internal/stringslite internal/trace/tracev2 math/bits \
