@@ -351,7 +351,7 @@ func TestChangedConfigurationEndsOurOwnCautionOnly(t *testing.T) {
 				s.step(Seen{WANWith("84.0.0.2")})
 				for i := range 5 {
 					d := failed(s.job(), c.kind)
-					d.Err.(*Fault).Detail = fmt.Sprint("reason ", i) // one that is repeated is a refusal
+					d.Err = &Fault{Kind: c.kind, Detail: fmt.Sprint("reason ", i), RetryAfter: 30 * time.Minute} // one that is repeated is a refusal
 					s.after(time.Second, d)
 					if i < 4 {
 						s.now = s.plan.Wake
@@ -442,7 +442,7 @@ func TestThrottleOfAnAccountShortensNoWait(t *testing.T) {
 	s.after(time.Second, failed(s.job(), Spent))
 	waits := s.status(0)
 	short := failed(s.job(), Throttled)
-	short.Err.(*Fault).RetryAfter = time.Minute
+	short.Err = &Fault{Kind: Throttled, Detail: "it went wrong", RetryAfter: time.Minute}
 	s.after(time.Second, short)
 	if now := s.status(0); now.Next != waits.Next || now.Reason != waits.Reason {
 		t.Errorf("it waits until %v, not %v: %s", now.Next, waits.Next, now.Reason)
