@@ -102,6 +102,9 @@ func IsASCII(host string) bool {
 	return !strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
+// ForeignHost is what to say of an address whose host is not.
+const ForeignHost = "names a host in letters beyond ASCII; write its xn-- form"
+
 func (c *Client) connect(ctx context.Context, u *url.URL, host string) (net.Conn, error) {
 	if u.Scheme != "https" {
 		return c.dial(ctx, "tcp", net.JoinHostPort(host, cmp.Or(u.Port(), "80")))

@@ -167,7 +167,7 @@ func (v *validator) urls() []string {
 			strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
 			v.wrong("must be like https://ip.example.com/, without user and password")
 		case !updater.IsASCII(u.Host):
-			v.wrong(foreignHost)
+			v.wrong(updater.ForeignHost)
 		case slices.Contains(list, s):
 			v.wrong("holds %q twice", s)
 		}
@@ -175,8 +175,6 @@ func (v *validator) urls() []string {
 	}
 	return list
 }
-
-const foreignHost = "names a host in letters beyond ASCII; write its xn-- form"
 
 func goodPort(u *url.URL) bool {
 	if !strings.HasSuffix(u.Host, ":"+u.Port()) {
@@ -236,7 +234,7 @@ func (v *validator) server() string {
 		return ""
 	}
 	if !updater.IsASCII(s) {
-		v.wrong(foreignHost)
+		v.wrong(updater.ForeignHost)
 		return ""
 	}
 	u, err := url.Parse(strings.ToLower(strings.TrimSuffix(s, "/")))

@@ -87,7 +87,7 @@ func checkUpdateURL(v string) string {
 		return "is not a URL such as " + hostUpUpdate
 	}
 	if !updater.IsASCII(u.Host) {
-		return "names a host in letters beyond ASCII; write its xn-- form"
+		return updater.ForeignHost
 	}
 	return ""
 }
