@@ -298,6 +298,15 @@ func (e *Engine) find(name string) *service {
 	return e.services[i]
 }
 
+// Service returns the service with a name, and whether there is one.
+func (e *Engine) Service(name string) (Service, bool) {
+	s := e.find(name)
+	if s == nil {
+		return Service{}, false
+	}
+	return Service{s.Self, *s.Terms}, true
+}
+
 // forgive lifts the blocks that services which are gone left to the account.
 func (e *Engine) forgive(account string) {
 	for name, r := range e.records {

@@ -28,6 +28,11 @@ type Journal interface {
 type Account struct {
 	Service
 	Carry func() Carrier
+	// Wrong is why the configuration of the service cannot be used, the next
+	// step last; empty if it can be. With Carry, the rest is what was configured
+	// before, and in force; without, that is what the service has been so far.
+	// One that is new is only shown.
+	Wrong string
 }
 
 // Carrier carries a service's requests.
@@ -45,9 +50,9 @@ type Command struct {
 	With   []Account      // for Configure: the new services
 	Reply  chan<- []Reply // receives one reply per service; nil to be told nothing
 	Permit chan<- Permit  // for Reserve: receives the answer
-	// Problem is what the user should know about the configuration, until
-	// the next Configure.
-	Problem string
+	// Problems are what the user should know about the configuration, until
+	// the next Command that says something of it.
+	Problems []string
 }
 
 // flight is what takes time: a service's request, a look or a check.
@@ -101,6 +106,8 @@ type Runner struct {
 	Toil, Rest func()
 	// Stirred tells that others did something that Rest should follow.
 	Stirred <-chan struct{}
+	// Problems are those with the configuration, as in Command.
+	Problems []string
 
 	carry   map[string]func() Carrier // by service
 	flights map[string]*flight        // the latest
@@ -113,10 +120,11 @@ type Runner struct {
 	wake    time.Time
 	permit  Permit // of the last step
 	seed    maphash.Seed
-	shown   uint64         // the sum of what was published last
-	logged  []logged       // by service
-	trouble string         // with the journal
-	problem string         // with the configuration
+	shown   uint64   // the sum of what was published last
+	logged  []logged // by service
+	trouble string   // with the journal
+	kept    []string // the services that go on as they were configured before
+	faulty  []faulty
 	faults  map[string]int // since the start, by service
 	unsaid  string         // why the metrics could not be written
 }
@@ -181,7 +189,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		}
 	}
 
-	r.step(jobs, r.began, r.configure(accounts))
+	first := r.configure(accounts)
+	r.Problems = append(r.Problems, r.kept...)
+	r.step(jobs, r.began, first)
 	news, _ := r.Clock.News(false)
 	step(news)
 	stop, states := ctx.Done(), r.WAN
@@ -202,10 +212,10 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			}
 		case c := <-r.Commands:
 			if c.With != nil {
-				c.Event, r.problem, r.shown = r.configure(c.With), "", 0
+				c.Event, r.shown = r.configure(c.With), 0
 			}
-			if c.Problem != "" {
-				r.problem = c.Problem
+			if c.With != nil || len(c.Problems) > 0 {
+				r.Problems = append(c.Problems, r.kept...)
 			}
 			step(c.Event)
 			r.reply(c)
@@ -247,14 +257,39 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 func (r *Runner) idle() bool { return r.wake.IsZero() || time.Until(r.wake) > once }
 
 func (r *Runner) configure(accounts []Account) Event {
-	r.carry = map[string]func() Carrier{}
+	before := r.carry
+	r.carry, r.kept, r.faulty = map[string]func() Carrier{}, nil, nil
 	services := make([]Service, 0, len(accounts))
-	for _, a := range accounts {
+	for i, a := range accounts {
+		if a.Wrong != "" {
+			old, ok := a, a.Carry != nil
+			if running, is := r.Engine.Service(a.Name); !ok && is {
+				old, ok = Account{Service: running, Carry: before[a.Name]}, true
+			}
+			if !ok || !a.Enabled || r.carry[a.Name] != nil || slices.ContainsFunc(accounts, old.clashes) {
+				r.faulty = append(r.faulty, faulty{i, a})
+				continue
+			}
+			why := fmt.Sprintf("%s goes on as it was configured before, since its configuration cannot be used: %s", a.Name, a.Wrong)
+			r.Log.Error(why)
+			r.kept = append(r.kept, why)
+			a = old
+		}
 		_, a.Reads = a.Carry().Provider.(Reader)
 		r.carry[a.Name] = a.Carry
 		services = append(services, a.Service)
 	}
 	return Configure{services}
+}
+
+// clashes reports an account that cannot be beside a service: it has the same
+// name, or publishes one of the same hosts.
+func (s Service) clashes(a Account) bool {
+	if a.Wrong != "" {
+		return false
+	}
+	both := a.Families[wan.IPv4] && s.Families[wan.IPv4] || a.Families[wan.IPv6] && s.Families[wan.IPv6]
+	return a.Name == s.Name || both && a.Provider == s.Provider && slices.ContainsFunc(a.Hosts, func(h string) bool { return slices.Contains(s.Hosts, h) })
 }
 
 // outcomes returns an outcome and those that wait behind it: a thousand
@@ -419,10 +454,26 @@ func (r *Runner) reply(c Command) {
 func (r *Runner) status(now time.Time) Status {
 	st := r.Engine.Status(now)
 	st.Version, st.PID = r.Version, r.PID
-	for _, p := range []string{r.trouble, r.problem} {
-		if p != "" {
-			st.Problems = append(st.Problems, p)
-		}
+	if r.trouble != "" {
+		st.Problems = append(st.Problems, r.trouble)
+	}
+	st.Problems = append(st.Problems, r.Problems...)
+	for _, f := range r.faulty { // in the order of their places
+		st.Services = slices.Insert(st.Services, f.place, f.status())
+	}
+	return st
+}
+
+// faulty is a service that cannot be used as it is configured.
+type faulty struct {
+	place int // among all services
+	Account
+}
+
+func (f faulty) status() ServiceStatus {
+	st := ServiceStatus{Name: f.Name, Provider: f.Provider, State: NeedsUser, Reason: f.Wrong, Records: []RecordStatus{}}
+	if !f.Enabled {
+		st.State = Disabled
 	}
 	return st
 }

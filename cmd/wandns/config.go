@@ -35,9 +35,11 @@ type config struct {
 	StateDir, RunDir string
 	LogLevel         string // of levels
 	MetricsFile      string
-	Services         []serviceConfig
+	Services         []serviceConfig // in the order of the file
+	Mistakes         []mistake       // all but those of paused services
 	Warnings         []string
-	UCI              bool // the language that it is written in, which is TOML otherwise
+	UCI              bool            // the language that it is written in, which is TOML otherwise
+	off              bool            // all of it is switched off
 }
 
 type serviceConfig struct {
@@ -48,6 +50,9 @@ type serviceConfig struct {
 	Policy   wan.Policy
 	Source   updater.Source
 	URLs     [2][]string // by wan.Family: whom to ask outside
+	Mistakes []mistake   // with any of them it cannot be used
+	Files    []string    // that it names
+	former   bool        // the rest is from before these mistakes
 	switched bool        // Enabled as the service itself has it
 	outlet
 }
@@ -90,25 +95,49 @@ func (e *badConfig) Error() string {
 // loadConfig reads and validates a file. Its error is a *badConfig with every
 // mistake, or says why the file could not be read.
 func loadConfig(file string) (*config, error) {
-	data, open, err := readSmall(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no configuration %s; name yours with --config FILE", file)
+	cfg, err := readConfig(file, file)
+	if err == nil {
+		err = cfg.bad(file)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the configuration %s could not be read: %w; name another with --config FILE", file, err)
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// bad is what is wrong with a configuration, as an error of loadConfig; nil if
+// nothing is.
+func (c *config) bad(file string) error {
+	if len(c.Mistakes) == 0 {
+		return nil
+	}
+	return &badConfig{file, c.Mistakes}
+}
+
+// readConfig reads a file that people know by a name. Its error is as that of
+// loadConfig, and means that nothing of the file can be used: mistakes in one
+// service, and sections that are none, leave the rest of it as it is.
+func readConfig(file, name string) (*config, error) {
+	data, open, err := readSmall(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no configuration %s; name yours with --config FILE", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the configuration %s could not be read: %w; name another with --config FILE", name, err)
 	}
 	n := 0
 	for line := range strings.Lines(data) {
 		if n++; len(line) > maxLine {
-			return nil, &badConfig{file, []mistake{{line: n, section: "syntax", text: fmt.Sprintf("the line is longer than %d KiB; this is no configuration", maxLine>>10)}}}
+			return nil, &badConfig{name, []mistake{{line: n, section: "syntax", text: fmt.Sprintf("the line is longer than %d KiB; this is no configuration", maxLine>>10)}}}
 		}
 	}
-	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, LogLevel: "info", UCI: !isTOML(file)}}
-	sections, mistakes := parseConfig(file, data)
+	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, LogLevel: "info", UCI: !isTOML(name)}}
+	sections, mistakes := parseConfig(name, data)
 	v.mistakes = mistakes
 	broken, incomplete := map[int]bool{}, false
 	for _, m := range mistakes {
 		broken[m.line] = m.section == "syntax"
+		v.unusable = v.unusable || broken[m.line]
 		incomplete = incomplete || v.config.UCI && broken[m.line]
 	}
 	if sections != nil {
@@ -117,14 +146,31 @@ func loadConfig(file string) (*config, error) {
 	v.mistakes = slices.DeleteFunc(v.mistakes, func(m mistake) bool {
 		return m.section != "syntax" && (broken[m.line] || incomplete && strings.HasPrefix(m.text, "is missing")) // it may be in a broken line
 	})
-	if len(v.mistakes) > 0 {
-		sort.SliceStable(v.mistakes, func(i, j int) bool { return v.mistakes[i].line < v.mistakes[j].line })
-		return nil, &badConfig{file, v.mistakes}
+	sort.SliceStable(v.mistakes, func(i, j int) bool { return v.mistakes[i].line < v.mistakes[j].line })
+	if v.unusable {
+		return nil, &badConfig{name, v.mistakes}
 	}
+	v.config.Mistakes = v.mistakes
+	v.config.off = !v.enabled || name == defaultConfig && !sections[0].has("enabled") // as the init script has it
 	if open && v.inline {
-		v.exposed(file)
+		v.exposed(name)
+	}
+	for _, s := range v.config.Services {
+		for _, m := range s.Mistakes {
+			if !s.switched {
+				v.config.Warnings = append(v.config.Warnings, "before this service is switched on, correct "+m.String())
+			}
+		}
 	}
 	return v.config, nil
+}
+
+// firstService says how to add one.
+func (c *config) firstService() string {
+	if c.UCI {
+		return "add one that begins with: config service 'home'"
+	}
+	return "add one that begins with: [[service]]"
 }
 
 func isTOML(file string) bool { return strings.HasSuffix(file, ".toml") }
@@ -292,12 +338,39 @@ func (o outlet) secrets(more ...string) []string {
 	return slices.Compact(list)
 }
 
-func (c *config) accounts() []updater.Account {
+// accounts are the services as the updater takes them. advice says what to do
+// once mistakes are corrected.
+func (c *config) accounts(advice string) []updater.Account {
 	list := []updater.Account{}
 	for _, s := range c.Services {
-		list = append(list, s.account())
+		a := updater.Account{Service: updater.Service{
+			Self:  updater.Self{Name: cmp.Or(s.Name, "(without a name)"), Hosts: s.Hosts},
+			Terms: updater.Terms{Provider: s.Spec.Name, Families: s.Families, Enabled: s.Enabled},
+		}}
+		if len(s.Mistakes) == 0 || s.former {
+			a = s.account()
+		}
+		a.Wrong = s.wrong(advice)
+		list = append(list, a)
 	}
 	return list
+}
+
+// wrong tells what is wrong with a service; empty if nothing is.
+func (c serviceConfig) wrong(advice string) string {
+	var all []string
+	for _, m := range c.Mistakes {
+		all = append(all, strings.TrimPrefix(m.key+" ", " ")+m.text)
+	}
+	switch {
+	case all == nil || !c.Enabled:
+		return strings.Join(all, "; ")
+	case c.awaitsFile():
+		all = append(all, "it is tried again when the file changes")
+	default:
+		all = append(all, advice)
+	}
+	return strings.Join(all, "; ")
 }
 
 // explain prints what is wrong with a configuration, for a person.

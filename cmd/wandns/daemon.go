@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"wandns/persist"
 	"wandns/updater"
@@ -20,6 +22,7 @@ import (
 func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
 	once := flags.Bool("once", false, "update what is due, wait for the answers and exit")
 	user := flags.String("user", "", "started as root, go on as `USER` who may only listen to routers")
+	adopted := flags.String("adopted", "", "read wandns in `FOLDER`, a copy of the configuration, and what has mistakes there in last, the one before")
 	return func(c *cli, _ []string) int {
 		// Before all else, for whoever changes the configuration amid the start:
 		// what is read below may be what was there before. Other signals may still
@@ -29,21 +32,24 @@ func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
 			signal.Notify(hup, syscall.SIGHUP)
 		}
 		toil()
-		cfg, code := c.load()
+		src := c.source(*adopted)
+		cfg, wrong := src.read()
 		if cfg == nil {
-			return code
+			explain(c.stderr, wrong)
+			return exitConfig
 		}
 		if *user != "" {
-			if err := become(*user, c.config, cfg, *once); err != nil {
+			if err := become(*user, src.file, cfg, *once); err != nil {
 				return c.fail(exitFailed, "it could not go on as user %s: %v", *user, err)
 			}
 		}
-		return c.daemon(cfg, *once, hup)
+		return c.daemon(src, cfg, wrong, *once, hup)
 	}
 }
 
-// daemon composes the parts and runs them until a signal.
-func (c *cli) daemon(cfg *config, once bool, hup <-chan os.Signal) int {
+// daemon composes the parts and runs them until a signal. wrong is why the
+// configuration is that of before.
+func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan os.Signal) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	log := newLog(c.stdout, c.stderr, cfg.LogLevel)
@@ -94,7 +100,7 @@ func (c *cli) daemon(cfg *config, once bool, hup <-chan os.Signal) int {
 			defer l.Close()
 			go serveControl(ctx, l, commands, func() []string { return *services.Load() }, log)
 		}
-		go c.reload(ctx, hup, commands, log, adopt)
+		go c.reload(ctx, src, cfg.awaited(), hup, commands, log, adopt)
 	}
 
 	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(cfg.RunDir))
@@ -121,6 +127,7 @@ func (c *cli) daemon(cfg *config, once bool, hup <-chan os.Signal) int {
 		Toil:     toil,
 		Rest:     rest,
 		Stirred:  stirred,
+		Problems: c.problems(cfg, wrong, log),
 		Publish:  func(b []byte) error { return replaceFile(filepath.Join(runDir, statusName), b) },
 		Measure: func(text func() []byte) error {
 			if path := *metrics.Load(); path != "" {
@@ -135,8 +142,12 @@ func (c *cli) daemon(cfg *config, once bool, hup <-chan os.Signal) int {
 	if !once {
 		log.Info("wandns "+version+" started", "config", c.config)
 	}
-	status := runner.Run(ctx, cfg.accounts())
-	if once {
+	status := runner.Run(ctx, cfg.accounts(c.advice()))
+	switch {
+	case once && len(cfg.Mistakes) > 0:
+		explain(c.stderr, cfg.bad(c.config))
+		return exitConfig
+	case once:
 		return verdict(status)
 	}
 	log.Info("wandns stopped")
@@ -151,25 +162,41 @@ func startHint(err error) error {
 	return err
 }
 
-// reload replaces the configuration at each SIGHUP. One with mistakes leaves
-// everything as it is.
-func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, commands chan<- updater.Command, log *lines, adopt func(*config)) {
+// reload reads the configuration anew at each SIGHUP, and when a file changes
+// that a faulty service names. What has mistakes leaves everything as it is.
+func (c *cli) reload(ctx context.Context, src source, files func() string, hup <-chan os.Signal, commands chan<- updater.Command, log *lines, adopt func(*config)) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hup:
+		before := files()
+		if before == "" {
+			look.Stop()
+		} else {
+			look.Reset(lookEvery)
+		}
+		changed := false
+		for !changed {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				changed = true
+			case <-look.C:
+				changed = files() != before
+			}
 		}
 		toil()
 		var command updater.Command
-		cfg, err := loadConfig(c.config)
+		cfg, err := readConfig(src.file, src.name)
+		if err == nil && cfg.hopeless() {
+			err = cfg.bad(src.name)
+		}
 		if err != nil {
-			explain(c.stderr, err)
-			log.Error("the configuration was not reloaded, the one before stays in force")
-			command = updater.Command{Event: updater.Tick{}, Problem: "the configuration in force is not the one in " + c.config + ", which cannot be used; run: wandns check --config " + c.config}
+			command = updater.Command{Event: updater.Tick{}, Problems: c.problems(nil, err, log)}
 		} else {
 			adopt(cfg)
-			command.With = cfg.accounts()
+			files = cfg.awaited()
+			command = updater.Command{With: cfg.accounts(c.advice()), Problems: c.problems(cfg, nil, log)}
 			log.Info("configuration reloaded")
 		}
 		select {
@@ -178,6 +205,36 @@ func (c *cli) reload(ctx context.Context, hup <-chan os.Signal, commands chan<- 
 			return
 		}
 	}
+}
+
+// problems logs what is wrong with a configuration, but for single services,
+// and returns it for the status.
+func (c *cli) problems(cfg *config, wrong error, log *lines) []string {
+	var list []string
+	if bad, ok := errors.AsType[*badConfig](wrong); ok {
+		for _, m := range bad.mistakes {
+			log.Error(bad.file + ": " + m.String())
+		}
+		list = append(list, fmt.Sprintf("the configuration in force is not the one in %s, which cannot be used; run: %s", c.config, c.hint("check")))
+	} else if wrong != nil {
+		list = append(list, "the configuration in force is the one before: "+wrong.Error())
+	}
+	if cfg != nil && wrong == nil {
+		for _, m := range cfg.Mistakes {
+			if !m.ofService() {
+				list = append(list, c.config+": "+m.String())
+			}
+		}
+	}
+	for _, p := range list {
+		log.Error(p)
+	}
+	return list
+}
+
+// advice is how to go on after mistakes in a service.
+func (c *cli) advice() string {
+	return "correct it and " + c.onOpenWrt("run: service wandns reload", "send wandns a SIGHUP")
 }
 
 func (c *config) names() *[]string {

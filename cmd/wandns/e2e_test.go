@@ -132,7 +132,12 @@ func (r *router) on() {
 // launch starts a daemon.
 func (r *router) launch() {
 	r.t.Helper()
-	r.daemon = r.command("run")
+	r.launchWith("run")
+}
+
+func (r *router) launchWith(args ...string) {
+	r.t.Helper()
+	r.daemon = r.command(args...)
 	if len(r.under) > 0 {
 		env := r.daemon.Env
 		r.daemon = exec.Command(r.under[0], slices.Concat(r.under[1:], r.daemon.Args)...)

@@ -31,9 +31,9 @@ type errand struct {
 	username, password string          // of the account, if a KeyHolder asked for them
 }
 
-// find finds the service of the configuration.
+// find finds the service of the configuration, if it is without mistakes.
 func (e *errand) find(cfg *config, service string) bool {
-	i := slices.IndexFunc(cfg.Services, func(s serviceConfig) bool { return s.Name == service })
+	i := slices.IndexFunc(cfg.Services, func(s serviceConfig) bool { return s.Name == service && len(s.Mistakes) == 0 })
 	if i < 0 {
 		return false
 	}
@@ -48,7 +48,7 @@ func (e *errand) unconfigured(name string) bool {
 	if !ok || !e.action.asks(able(spec)) {
 		return false
 	}
-	if cfg, err := loadConfig(e.config); err == nil && e.find(cfg, name) {
+	if cfg, err := readConfig(e.config, e.config); err == nil && e.find(cfg, name) {
 		return true
 	}
 	e.service = serviceConfig{Name: name, outlet: outlet{Spec: spec}}

@@ -46,6 +46,7 @@ type verb struct {
 type cli struct {
 	config         string // --config
 	configGiven    bool
+	initScript     string // empty for that of OpenWrt
 	stdin          *os.File
 	stdout, stderr io.Writer
 }
@@ -194,6 +195,9 @@ func setupCheck(*flag.FlagSet) func(*cli, []string) int {
 		fmt.Fprint(c.stdout, cfg)
 		for _, w := range cfg.Warnings {
 			fmt.Fprintln(c.stderr, "wandns: "+w)
+		}
+		if len(cfg.Services) == 0 {
+			fmt.Fprintln(c.stderr, "wandns: there is no service, so nothing is to be done; "+cfg.firstService())
 		}
 		return exitDone
 	}

@@ -55,6 +55,9 @@ type mistake struct {
 	text    string
 }
 
+// ofService reports whether it is in a service.
+func (m mistake) ofService() bool { return strings.HasPrefix(m.section, "service ") }
+
 func (m mistake) String() string {
 	where := m.section
 	if m.key != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -185,8 +186,18 @@ func FuzzParseTOML(f *testing.F) {
 		}
 		v := &validator{mistakes: mistakes, config: &config{}}
 		v.sections(sections)
-		if len(v.mistakes) == 0 && len(v.config.Services) == 0 {
-			t.Error("no service and no mistake")
-		}
+		eachMistakeIsSomewhere(t, v)
 	})
+}
+
+// Every mistake of a service that is not paused is one of the configuration.
+func eachMistakeIsSomewhere(t *testing.T, v *validator) {
+	t.Helper()
+	for _, s := range v.config.Services {
+		for _, m := range s.Mistakes {
+			if !m.ofService() || s.switched != slices.Contains(v.mistakes, m) {
+				t.Errorf("service %q, switched on: %t, has the mistake %v; all: %v", s.Name, s.switched, m, v.mistakes)
+			}
+		}
+	}
 }

@@ -86,8 +86,10 @@ func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
 		return updater.Permit{}, err
 	}
 	var services []updater.Service
-	for _, a := range e.cfg.accounts() {
-		services = append(services, a.Service)
+	for _, a := range e.cfg.accounts("") {
+		if a.Wrong == "" {
+			services = append(services, a.Service)
+		}
 	}
 	now := time.Now()
 	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(e.cfg.RunDir))

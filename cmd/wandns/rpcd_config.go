@@ -95,6 +95,11 @@ func (r *rpcd) configuration(rpcArgs) any {
 			continue
 		}
 		c := v.config.Services[len(out.Services)]
+		for _, m := range c.Mistakes {
+			if !c.switched {
+				out.Mistakes = append(out.Mistakes, m.forRPC())
+			}
+		}
 		one := masked(s)
 		one.Limits = limitsOf(c.limits())
 		out.Services = append(out.Services, one)
@@ -182,16 +187,15 @@ func (r *rpcd) draft(a rpcArgs) (serviceConfig, []rpcMistake) {
 	list[at] = s
 	v := &validator{config: &config{UCI: true}}
 	v.sections(list)
+	i := slices.IndexFunc(v.config.Services, func(c serviceConfig) bool { return c.Name == a.Service })
+	service := v.config.Services[i]
 	mistakes := []rpcMistake{}
-	for _, m := range v.mistakes {
-		if m := m.forRPC(); m.Service == a.Service {
-			m.Line = 0
-			mistakes = append(mistakes, m)
-		}
+	for _, m := range service.Mistakes {
+		m.line = 0
+		mistakes = append(mistakes, m.forRPC())
 	}
 	if s.name == "" || uciName(s.name) != s.name {
 		mistakes = append(mistakes, rpcMistake{Service: s.name, Key: "name", Text: "may hold letters, digits and _ only"})
 	}
-	i := slices.IndexFunc(v.config.Services, func(c serviceConfig) bool { return c.Name == a.Service })
-	return v.config.Services[i], mistakes
+	return service, mistakes
 }

@@ -26,7 +26,7 @@ func (r *rpcd) rehearse(a rpcArgs) any {
 		out.Mistakes = mistakes
 		return out
 	}
-	cfg, err := loadConfig(r.config)
+	cfg, err := readConfig(r.config, r.config)
 	if err != nil {
 		cfg = &config{StateDir: defaultStateDir, RunDir: defaultRunDir}
 	}

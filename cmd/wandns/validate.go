@@ -17,9 +17,11 @@ type validator struct {
 	mistakes []mistake
 	enabled  bool
 	inline   bool // a secret stands in the file itself
+	unusable bool // all of it
 
 	section string // the one being read
 	now     option
+	files   []string // that the service being read names
 }
 
 func (v *validator) wrong(format string, args ...any) {
@@ -46,6 +48,7 @@ func (v *validator) sections(list []section) {
 		if s.kind != "service" {
 			continue
 		}
+		before := len(v.mistakes)
 		c := v.service(s, i)
 		if names[c.Name] && c.Name != "" {
 			v.now = option{name: "name", line: s.line}
@@ -54,20 +57,23 @@ func (v *validator) sections(list []section) {
 		names[c.Name] = true
 		c.switched, c.Enabled = c.Enabled, c.Enabled && v.enabled
 		v.conflicts(s, c)
+		if c.Mistakes = slices.Clone(v.mistakes[before:]); len(c.Mistakes) > 0 {
+			c.Files = v.files
+		}
+		v.files = nil
+		if !c.switched {
+			v.mistakes = v.mistakes[:before] // they do no harm yet
+		}
 		v.config.Services = append(v.config.Services, c)
-	}
-	if len(names) == 0 && len(v.mistakes) == 0 {
-		v.section, v.now = "file", option{}
-		v.wrong("there is no service; add one that begins with %s", v.either("[[service]]", "config service 'home'"))
 	}
 }
 
 // conflicts finds a name that another service publishes too: the two would
-// overwrite each other.
+// overwrite each other. One that is paused or cannot be used overwrites nothing.
 func (v *validator) conflicts(s section, c serviceConfig) {
 	for _, o := range v.config.Services {
 		both := o.Families[0] && c.Families[0] || o.Families[1] && c.Families[1]
-		if !both || o.Spec.Name != c.Spec.Name || o.Server != c.Server {
+		if !both || !o.switched || len(o.Mistakes) > 0 || o.Spec.Name != c.Spec.Name || o.Server != c.Server {
 			continue
 		}
 		v.now, _ = s.find("hostnames")
@@ -85,6 +91,8 @@ func (v *validator) exposed(file string) {
 }
 
 func (v *validator) global(s section) {
+	before := len(v.mistakes)
+	defer func() { v.unusable = v.unusable || len(v.mistakes) > before }()
 	v.section = ""
 	for _, v.now = range s.keys {
 		switch v.now.name {
@@ -162,7 +170,8 @@ func (v *validator) service(s section, n int) serviceConfig {
 				v.wrong("may hold letters, digits, _, - and . only")
 			}
 		case "enabled":
-			c.Enabled = v.truth()
+			before := len(v.mistakes)
+			c.Enabled = v.truth() || len(v.mistakes) > before
 		case "provider":
 			c.Spec = v.provider()
 		case "hostnames":
@@ -341,6 +350,7 @@ func (v *validator) field(f updater.Field, fromFile bool) string {
 	}
 	value := v.text()
 	if fromFile && value != "" {
+		v.files = append(v.files, value)
 		data, open, err := readSmall(value)
 		value = strings.TrimRight(data, "\r\n")
 		switch {

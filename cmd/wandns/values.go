@@ -253,6 +253,7 @@ func (v *validator) authority() string {
 	if file == "" {
 		return ""
 	}
+	v.files = append(v.files, file)
 	pem, _, err := readSmall(file)
 	switch {
 	case !filepath.IsAbs(file):

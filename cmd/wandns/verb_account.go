@@ -149,11 +149,15 @@ func (v accountVerb) order(c *cli, flags *flag.FlagSet, w *wish, args []string) 
 	}
 	e := &errand{cli: c, wish: w, verb: v, action: a}
 	if !e.unconfigured(service) {
-		cfg, code := c.load()
-		if cfg == nil {
-			return code
+		cfg, err := readConfig(c.config, c.config)
+		if err == nil && !e.find(cfg, service) {
+			err = cfg.bad(c.config) // of which it may be a part
 		}
-		if !e.find(cfg, service) {
+		if err != nil {
+			explain(c.stderr, err)
+			return exitConfig
+		}
+		if e.cfg == nil {
 			return c.fail(exitUsage, "there is no service %q; the configuration has %s", service, strings.Join(*cfg.names(), ", "))
 		}
 	}

@@ -136,13 +136,13 @@ func (m *imported) resolve(there ...section) {
 	}
 }
 
-// refusals is what the validation says. A file that is missing here may be
-// there where the configuration goes.
+// refusals is what the validation would say if all were switched on. A file that
+// is missing here may be there where the configuration goes.
 func refusals(list []section) map[string]bool {
 	v := &validator{config: &config{UCI: true}}
 	all := []section{{kind: "global"}}
 	for _, s := range list {
-		s.keys = slices.DeleteFunc(slices.Clone(s.keys), func(o option) bool { return o.name == "ca_file" })
+		s.keys = slices.DeleteFunc(slices.Clone(s.keys), func(o option) bool { return o.name == "ca_file" || o.name == "enabled" })
 		all = append(all, s)
 	}
 	if len(list) > 0 {

@@ -29,7 +29,7 @@ func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 			return c.fail(exitFailed, "there is no status in %s, and the configuration %s cannot be read to look elsewhere; name another with --config FILE", dir, c.config)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			return c.fail(exitFailed, "there is no status in %s, since no daemon has run; start it with: wandns run --config %s", dir, c.config)
+			return c.notRunning(fmt.Sprintf("there is no status in %s, since no daemon has run", dir))
 		}
 		if err != nil {
 			return c.fail(exitFailed, "the status could not be read: %v", err)
@@ -50,10 +50,27 @@ func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 			c.printStatus(st, time.Now())
 		}
 		if err == nil && pid == 0 {
-			return c.fail(exitFailed, "the daemon is not running; this is what it last wrote. Start it with: wandns run --config %s", c.config)
+			return c.notRunning("the daemon is not running, this is what it last wrote")
 		}
 		return exitDone
 	}
+}
+
+// notRunning says what to do to get a daemon that runs.
+func (c *cli) notRunning(what string) int {
+	cfg, err := readConfig(c.config, c.config)
+	if err == nil {
+		err = cfg.bad(c.config)
+	}
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrPermission):
+		code := c.fail(exitFailed, "%s", what)
+		explain(c.stderr, err)
+		return code
+	case err == nil && cfg.off:
+		return c.fail(exitFailed, "%s; it is switched off. Switch it on with: %s", what, c.onOpenWrt("uci set wandns.global.enabled=1; uci commit wandns; service wandns start", "enabled = true in "+c.config))
+	}
+	return c.fail(exitFailed, "%s; start it with: %s", what, c.starter())
 }
 
 func (c *cli) printStatus(st updater.Status, now time.Time) {
@@ -78,6 +95,10 @@ func (c *cli) printStatus(st updater.Status, now time.Time) {
 			line += "; default route for " + strings.Join(holds, " and ")
 		}
 		fmt.Fprintln(c.stdout, line)
+	}
+	if len(st.Services) == 0 {
+		fmt.Fprintln(c.stdout, "\nThere is no service; "+(&config{UCI: !isTOML(c.config)}).firstService())
+		return
 	}
 	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "\nSERVICE\tSTATE\tHOSTNAME\tTYPE\tPUBLISHED\tWANTED\tSINCE\n")

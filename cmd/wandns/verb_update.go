@@ -26,7 +26,7 @@ func (c *cli) control(req controlRequest) int {
 	reply, err := askDaemon(context.Background(), runDir, req)
 	switch {
 	case errors.Is(err, errNoDaemon):
-		return c.fail(exitFailed, "no daemon is running in %s; start it with: wandns run --config %s", runDir, c.config)
+		return c.fail(exitFailed, "no daemon is running in %s; start it with: %s", runDir, c.starter())
 	case err != nil:
 		return c.fail(exitFailed, "%v", err)
 	case reply.Error != "":

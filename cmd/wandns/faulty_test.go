@@ -1,0 +1,226 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"wandns/updater"
+	"wandns/wan/wantest"
+)
+
+// services writes a configuration of services, one for each host that begins
+// with its name, with lines of their own.
+func (r *router) services(file string, hosts []string, lines ...string) {
+	r.t.Helper()
+	text := fmt.Sprintf("state_dir = %q\nrun_dir = %q\n", r.path("state"), r.path("run"))
+	for i, host := range hosts {
+		name, _, _ := strings.Cut(host, ".")
+		text += fmt.Sprintf("[[service]]\nname = %q\nprovider = \"noip\"\nhostnames = [%q]\nusername = %q\nserver = %q\n%s\n", name, host, r.sim.User, r.url, lines[i])
+	}
+	r.do(os.WriteFile(file+".new", []byte(text), 0o600), os.Rename(file+".new", file))
+}
+
+// up starts a daemon that may have no service.
+func (r *router) up(args ...string) {
+	r.t.Helper()
+	r.launchWith(args...)
+	r.until("the daemon is up", func(st updater.Status) bool { return st.PID == r.daemon.Process.Pid })
+}
+
+func (r *router) reload() {
+	r.t.Helper()
+	r.do(r.daemon.Process.Signal(syscall.SIGHUP))
+}
+
+// all waits until every service is published, after n requests in all.
+func (r *router) all(n int) updater.Status {
+	r.t.Helper()
+	st := r.until(fmt.Sprintf("%d requests, and all is published", n), func(st updater.Status) bool {
+		return len(r.sim.Ledger()) >= n && !slices.ContainsFunc(st.Services, func(s updater.ServiceStatus) bool { return s.State != updater.OK })
+	})
+	r.only(n)
+	return st
+}
+
+const withPassword = `password = "` + secret + `"`
+
+func serviceNamed(st updater.Status, name string) updater.ServiceStatus {
+	for _, s := range st.Services {
+		if s.Name == name {
+			return s
+		}
+	}
+	return updater.ServiceStatus{}
+}
+
+func TestE2EServicesThatAreDeletedPublishNothingMore(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	r.on()
+	r.requests(1)
+	r.services(r.config, nil)
+	r.reload()
+	r.until("the service is gone", func(st updater.Status) bool { return len(st.Services) == 0 && len(st.Problems) == 0 })
+	r.do(wantest.AddAddr("wan0", "84.0.0.3/32"), wantest.DelAddr("wan0", "84.0.0.2/32"))
+	r.until("the new address is seen", func(st updater.Status) bool { return len(st.WAN) > 0 && st.WAN[0].IPv4[0].String() == "84.0.0.3" })
+	r.only(1)
+	if code, out := r.say("status"); code != exitDone || !strings.Contains(out, "There is no service; add one that begins with: [[service]]") {
+		t.Errorf("status: %d, %s", code, out)
+	}
+	r.term()
+	r.up("run")
+	r.services(r.config, []string{"home.example.com"}, withPassword)
+	r.reload()
+	if l := r.requests(2); l[1].Value != "84.0.0.3" {
+		t.Errorf("with a service again: %v", l[1])
+	}
+	if code, out := r.say("check"); code != exitDone || strings.Contains(out, "wandns:") {
+		t.Errorf("check: %d, %s", code, out)
+	}
+}
+
+func TestE2EFaultyServiceHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t, "home.example.com", "nas.example.com")
+	stick := r.path("stick/secret")
+	paused := "enabled = false\npassword_file = \"/nowhere/secret\""
+	r.services(r.config, []string{"cam.example.com", "nas.example.com", "home.example.com"}, paused, fmt.Sprintf("password_file = %q", stick), withPassword)
+	code, out := r.say("check")
+	if code != exitConfig || !strings.Contains(out, `service "nas", password_file: names a file that could not be read`) || strings.Contains(out, "/nowhere") {
+		t.Errorf("check: %d, %s", code, out)
+	}
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	r.up("run")
+	st := r.until("the sound one is published", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK })
+	if len(st.Services) != 3 || st.Services[0].State != updater.Disabled || st.Services[1].State != updater.NeedsUser ||
+		!strings.Contains(st.Services[1].Reason, "password_file names a file that could not be read") || !strings.HasSuffix(st.Services[1].Reason, "it is tried again when the file changes") {
+		t.Errorf("status = %+v", st.Services)
+	}
+	if code, out := r.say("update", "nas"); code != exitDone || !strings.Contains(out, "nas: password_file names a file") {
+		t.Errorf("update: %d, %s", code, out)
+	}
+	if code, out := r.say("client", "home", "create"); code != exitRefused {
+		t.Errorf("a verb for the sound one: %d, %s", code, out)
+	}
+	if code, _ := r.say("client", "nas", "create"); code != exitConfig {
+		t.Errorf("a verb for the faulty one: %d", code)
+	}
+	r.only(1)
+
+	r.do(os.Mkdir(r.path("stick"), 0o755), os.WriteFile(stick, []byte(secret+"\n"), 0o600))
+	r.until("the other one is published", func(st updater.Status) bool { return serviceNamed(st, "nas").State == updater.OK })
+	if l := r.only(2); l[1].Hosts[0] != "nas.example.com" {
+		t.Errorf("requests: %v", l)
+	}
+	r.services(r.config, []string{"cam.example.com", "home.example.com"}, paused, withPassword)
+	if code, out := r.say("check"); code != exitDone || !strings.Contains(out, `before this service is switched on, correct line 10, service "cam", password_file`) {
+		t.Errorf("check with only a paused one that is faulty: %d, %s", code, out)
+	}
+}
+
+func TestE2EFaultyServiceGoesOnAsItWas(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t, "home.example.com", "nas.example.com", "cam.example.com")
+	both := []string{"home.example.com", "nas.example.com"}
+	r.services(r.config, both, withPassword, withPassword)
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	r.on()
+	r.all(2)
+	r.services(r.config, append(both, "cam.example.com"), withPassword+"\nfamly = 'ipv4'", withPassword, withPassword)
+	r.reload()
+	st := r.until("the new one is published", func(st updater.Status) bool { return serviceNamed(st, "cam").State == updater.OK })
+	if len(st.Problems) != 1 || !strings.HasPrefix(st.Problems[0], "home goes on as it was configured before") || !strings.Contains(st.Problems[0], "did you mean family?") {
+		t.Errorf("problems = %q", st.Problems)
+	}
+	r.do(wantest.AddAddr("wan0", "84.0.0.3/32"), wantest.DelAddr("wan0", "84.0.0.2/32"))
+	r.all(6)
+	r.term()
+
+	// A new process knows nothing of before.
+	r.up("run")
+	st = r.until("the others are up", func(st updater.Status) bool { return serviceNamed(st, "cam").State == updater.OK })
+	if s := serviceNamed(st, "home"); s.State != updater.NeedsUser || !strings.HasSuffix(s.Reason, "correct it and send wandns a SIGHUP") {
+		t.Errorf("home is %s: %s", s.State, s.Reason)
+	}
+	r.services(r.config, both, withPassword, withPassword)
+	r.reload()
+	r.until("all is well", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK && len(st.Problems) == 0 })
+	r.only(6)
+	r.term()
+
+	// The name of a service that cannot be used may have gone to another one.
+	r.on()
+	r.services(r.config, []string{"nas.example.com", "home.example.com"}, withPassword+"\nfamly = 'ipv4'", withPassword+"\n#")
+	text, err := os.ReadFile(r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.do(os.WriteFile(r.config, []byte(strings.Replace(string(text), `["home.example.com"]`, `["home.example.com", "nas.example.com"]`, 1)), 0o600))
+	r.reload()
+	st = r.until("the name is the other one's", func(st updater.Status) bool { return len(serviceNamed(st, "home").Records) == 2 })
+	if s := serviceNamed(st, "nas"); s.State != updater.NeedsUser || len(st.Problems) != 0 {
+		t.Errorf("nas is %s: %s; problems: %q", s.State, s.Reason, st.Problems)
+	}
+}
+
+// The init script leaves a copy of the configuration, and the last one without
+// mistakes: what a reboot must not lose.
+func TestE2EAdoptedConfigurationIsTheLastGoodOneWhereItHasMistakes(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t, "home.example.com", "nas.example.com")
+	dir := r.path("adopted")
+	current, last := filepath.Join(dir, "wandns"), filepath.Join(dir, "last")
+	r.do(os.Mkdir(dir, 0o755))
+	both := []string{"home.example.com", "nas.example.com"}
+	launch := func() {
+		t.Helper()
+		r.up("run", "--adopted", dir)
+	}
+	r.services(last, both[:1], withPassword)
+	r.do(os.WriteFile(current, []byte("this is no configuration\n"), 0o600), wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	launch()
+	st := r.until("the last one is in force", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK })
+	if len(st.Problems) != 1 || !strings.Contains(st.Problems[0], "the configuration in force is not the one in "+r.config+", which cannot be used") {
+		t.Errorf("problems = %q", st.Problems)
+	}
+	r.term()
+
+	r.services(current, both, withPassword+"\nfamly = 'ipv4'", withPassword)
+	launch()
+	st = r.until("both are published", func(st updater.Status) bool {
+		return serviceNamed(st, "home").State == updater.OK && serviceNamed(st, "nas").State == updater.OK
+	})
+	if len(st.Problems) != 1 || !strings.HasPrefix(st.Problems[0], "home goes on as it was configured before") {
+		t.Errorf("problems = %q", st.Problems)
+	}
+	r.only(2)
+	r.services(current, both, withPassword, withPassword)
+	r.reload()
+	r.until("nothing is wrong any more", func(st updater.Status) bool { return len(st.Problems) == 0 })
+	r.only(2)
+	r.term()
+
+	// It serves even if nothing can be used.
+	r.do(os.Remove(last))
+	r.services(current, both[:1], "famly = 'ipv4'\n"+withPassword)
+	launch()
+	r.until("it says so", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.NeedsUser })
+}
