@@ -32,7 +32,13 @@ func newRouter(t *testing.T) router {
 	r.write("init", text, 0o644)
 	r.write("etc/os-release", "VERSION_ID=\"24.10.7\"\n", 0o644)
 	r.write("etc/passwd", "root:x:0:0:::\nwandns:x:32768:32768:::\n", 0o644)
-	r.write("usr/sbin/wandns", "#!/bin/sh\ngrep -n broken \"$3\" >&2 && exit 3\nexit 0\n", 0o755)
+	r.write("usr/sbin/wandns", `#!/bin/sh
+# check [--usable] --config FILE
+for file; do :; done
+[ "$2" = --usable ] || ! grep -n typo "$file" >&2 || bad=1
+! grep -n broken "$file" >&2 || bad=1
+[ -z "$bad" ] || exit 3
+`, 0o755)
 	return r
 }
 
@@ -69,7 +75,7 @@ func (r router) do(what, config string) string {
 func TestInitScript(t *testing.T) {
 	const on, ujail = "option enabled 1\n", "sbin/ujail x"
 	plain := `open_instance
-set_param command /usr/sbin/wandns run --config /var/run/wandns.good/wandns
+set_param command /usr/sbin/wandns run --config /etc/config/wandns --adopted /var/run/wandns.good
 set_param file /var/run/wandns.good/wandns
 set_param reload_signal HUP
 set_param respawn 3600 5 0
@@ -78,7 +84,7 @@ set_param limits core=0
 set_param stdout 1
 set_param stderr 1
 `
-	give := `chgrp wandns /var/run/wandns.good /var/run/wandns.good/wandns
+	give := `chgrp -R wandns /var/run/wandns.good
 chown -hR wandns:wandns /etc/wandns /var/run/wandns
 `
 	const drop = "append_param command --user wandns\n"
@@ -112,7 +118,8 @@ add_jail_mount_rw /etc/wandns /var/run/wandns
 		{"a folder that is not ours alone", on + "option state_dir ROOT/mnt\n", ujail, plain + end},
 		{"metrics", on + "option metrics_file ROOT/var/prometheus/wandns.prom\n", ujail, plain + give + metrics + jail + "add_jail_mount_rw /var/prometheus\n" + end},
 		{"metrics elsewhere", on + "option metrics_file /mnt/wandns.prom\n", ujail, plain + give + jail + end},
-		{"broken from the start", "broken\n", ujail, "log: 1:broken\nfailed\n"},
+		{"broken from the start", "broken\n", ujail, "1:broken\nlog: 1:broken\nfailed\n"},
+		{"a faulty service from the start", on + "typo\n", ujail, "2:typo\n" + plain + give + jail + end},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRouter(t)
@@ -126,26 +133,66 @@ add_jail_mount_rw /etc/wandns /var/run/wandns
 	}
 }
 
-// A bad edit leaves the daemon what it has, and procd nothing to do.
+// The daemon gets what was edited, and the last one without mistakes, which
+// outlives a reboot.
 func TestInitScriptKeepsTheLastGoodConfiguration(t *testing.T) {
 	r := newRouter(t)
-	good := "option enabled 1\n"
+	const good, kept = "option enabled 1\n", "etc/config/.wandns.good"
+	holds := func(path, want string, mode os.FileMode) {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(r.root, path))
+		if err != nil || string(b) != want {
+			t.Errorf("%s holds %q, %v", path, b, err)
+		}
+		info, err := os.Stat(filepath.Join(r.root, path))
+		if err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s has mode %v, %v", path, info.Mode(), err)
+		}
+	}
 	first := r.start(good)
-	if got, want := r.start("option enabled 1\nbroken\n"), "log: 2:broken\n"+first; got != want {
-		t.Errorf("after a bad edit procd gets\n%s\nwant\n%s", got, want)
-	}
-	path := filepath.Join(r.root, "var/run/wandns.good/wandns")
-	b, err := os.ReadFile(path)
-	if err != nil || string(b) != good {
-		t.Errorf("the daemon would read %q, %v", b, err)
-	}
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
+	for _, bad := range []string{"typo\n", "broken\n"} {
+		if got, want := r.start(good+bad), "2:"+bad+first; got != want {
+			t.Errorf("after a bad edit procd gets\n%s\nwant\n%s", got, want)
+		}
+		holds("var/run/wandns.good/wandns", good+bad, 0o640)
+		holds("var/run/wandns.good/last", good, 0o640)
+		holds(kept, good, 0o600)
+
+		if err := os.RemoveAll(filepath.Join(r.root, "var/run")); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := r.start(good+bad), "2:"+bad+first; got != want {
+			t.Errorf("after a reboot procd gets\n%s\nwant\n%s", got, want)
+		}
+		holds("var/run/wandns.good/last", good, 0o640)
 	}
 	for _, off := range []string{"option enabled 0\n", "broken\n"} {
 		if got := r.start(off); strings.Contains(got, "open_instance") {
 			t.Errorf("switched off, and then with a bad edit, procd gets\n%s", got)
+		}
+		for _, path := range []string{kept, "var/run/wandns.good/wandns"} {
+			if _, err := os.Stat(filepath.Join(r.root, path)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("switched off, %s is there: %v", path, err)
+			}
+		}
+	}
+}
+
+// What was never fit for use leaves a daemon alone that goes by something else.
+func TestInitScriptTellsOfMistakes(t *testing.T) {
+	r := newRouter(t)
+	const on = "option enabled 1\n"
+	for _, c := range []struct{ config, want string }{
+		{on, "started, reloaded"},
+		{on + "typo\n", "started with mistakes, not reloaded"},
+		{on + "broken\n", "started with mistakes, not reloaded"},
+		{on, "started, reloaded"},
+	} {
+		got := r.do(`start() { start_service >/dev/null 2>&1; service_started; }; restart() { echo restart; }
+			start && echo -n started || echo -n "started with mistakes"
+			(reload_service) && echo ", reloaded" || echo ", not reloaded"`, c.config)
+		if got != c.want+"\n" {
+			t.Errorf("%q: %s, want %s", c.config, got, c.want)
 		}
 	}
 }
@@ -156,7 +203,7 @@ func TestInitScriptRestartsWhenTheJailChanges(t *testing.T) {
 	r.write("sbin/ujail", "", 0o755)
 	const on = "option enabled 1\n"
 	reload := func(config string) string {
-		return r.do("start() { start_service >/dev/null; }; restart() { echo restart; }; reload_service", config)
+		return r.do("start() { start_service >/dev/null 2>&1; }; restart() { echo restart; }; (reload_service) || :", config)
 	}
 	for _, c := range []struct{ what, config, want string }{
 		{"the first", on, ""},

@@ -29,9 +29,8 @@ type Account struct {
 	Service
 	Carry func() Carrier
 	// Wrong is why the configuration of the service cannot be used, the next
-	// step last; empty if it can be. With Carry, the rest is what was configured
-	// before, and in force; without, that is what the service has been so far.
-	// One that is new is only shown.
+	// step last; empty if it can be. A service that runs then goes on as it is;
+	// another one is as the rest says or, without Carry, only shown.
 	Wrong string
 }
 
@@ -263,10 +262,10 @@ func (r *Runner) configure(accounts []Account) Event {
 	for i, a := range accounts {
 		if a.Wrong != "" {
 			old, ok := a, a.Carry != nil
-			if running, is := r.Engine.Service(a.Name); !ok && is {
+			if running, is := r.Engine.Service(a.Name); is {
 				old, ok = Account{Service: running, Carry: before[a.Name]}, true
 			}
-			if !ok || !a.Enabled || r.carry[a.Name] != nil || slices.ContainsFunc(accounts, old.clashes) {
+			if !ok || !a.Enabled || !old.Enabled || r.carry[a.Name] != nil || slices.ContainsFunc(accounts, old.clashes) {
 				r.faulty = append(r.faulty, faulty{i, a})
 				continue
 			}

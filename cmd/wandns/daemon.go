@@ -187,10 +187,7 @@ func (c *cli) reload(ctx context.Context, src source, files func() string, hup <
 		}
 		toil()
 		var command updater.Command
-		cfg, err := readConfig(src.file, src.name)
-		if err == nil && cfg.hopeless() {
-			err = cfg.bad(src.name)
-		}
+		cfg, err := src.read()
 		if err != nil {
 			command = updater.Command{Event: updater.Tick{}, Problems: c.problems(nil, err, log)}
 		} else {

@@ -224,3 +224,26 @@ func TestE2EAdoptedConfigurationIsTheLastGoodOneWhereItHasMistakes(t *testing.T)
 	launch()
 	r.until("it says so", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.NeedsUser })
 }
+
+// What has to be done next is what fits the place.
+func TestAdviceFitsThePlace(t *testing.T) {
+	script := writeFile(t, "wandns", "")
+	for _, tt := range []struct{ config, script, start, after string }{
+		{defaultConfig, script, "service wandns start", "correct it and run: service wandns reload"},
+		{"/etc/wandns.toml", script, "wandns run --config /etc/wandns.toml", "correct it and send wandns a SIGHUP"},
+		{defaultConfig, "/nowhere", "wandns run --config " + defaultConfig, "correct it and send wandns a SIGHUP"},
+	} {
+		c := &cli{config: tt.config, initScript: tt.script}
+		if c.starter() != tt.start || c.advice() != tt.after {
+			t.Errorf("%+v: %q, %q", tt, c.starter(), c.advice())
+		}
+	}
+	off := writeFile(t, "off.toml", "enabled = false\nrun_dir = \"/nowhere\"\n")
+	if code, _, stderr := typed("status", "--config", off); code != exitFailed || !strings.Contains(stderr, "it is switched off. Switch it on with: enabled = true in "+off) {
+		t.Errorf("status of what is switched off: %d, %s", code, stderr)
+	}
+	bad := writeFile(t, "bad.toml", "run_dir = \"/nowhere\"\nenabled = 3\n")
+	if code, _, stderr := typed("status", "--config", bad); code != exitFailed || !strings.Contains(stderr, "line 2, enabled") {
+		t.Errorf("status of what cannot start: %d, %s", code, stderr)
+	}
+}

@@ -159,16 +159,6 @@ func parse(flags *flag.FlagSet, args []string) ([]string, error) {
 	}
 }
 
-// load reads the configuration; where that fails it says why and how to exit.
-func (c *cli) load() (*config, int) {
-	cfg, err := loadConfig(c.config)
-	if err != nil {
-		explain(c.stderr, err)
-		return nil, exitConfig
-	}
-	return cfg, exitDone
-}
-
 // fail prints one line for a person.
 func (c *cli) fail(code int, format string, args ...any) int {
 	fmt.Fprintf(c.stderr, "wandns: "+format+"\n", args...)
@@ -186,11 +176,16 @@ func setupVersion(*flag.FlagSet) func(*cli, []string) int {
 	}
 }
 
-func setupCheck(*flag.FlagSet) func(*cli, []string) int {
+func setupCheck(flags *flag.FlagSet) func(*cli, []string) int {
+	usable := flags.Bool("usable", false, "succeed if the daemon can go by a part of it, too")
 	return func(c *cli, _ []string) int {
-		cfg, code := c.load()
-		if cfg == nil {
-			return code
+		cfg, err := readConfig(c.config, c.config)
+		if err == nil && !*usable {
+			err = cfg.bad(c.config)
+		}
+		if err != nil {
+			explain(c.stderr, err)
+			return exitConfig
 		}
 		fmt.Fprint(c.stdout, cfg)
 		for _, w := range cfg.Warnings {

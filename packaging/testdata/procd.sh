@@ -2,11 +2,12 @@
 # prints the calls of procd. The test sets $R, the router's root.
 
 config_load() {
-	grep -q broken "${UCI_CONFIG_DIR:-$R/etc/config}/wandns" && return 1
-	CONFIG="$(cat "${UCI_CONFIG_DIR:-$R/etc/config}/wandns")"
+	local file="${UCI_CONFIG_DIR:-$R/etc/config}/$1"
+	[ -e "$file" ] && ! grep -q broken "$file" || return 1
+	CONFIG="$(cat "$file")"
 	while read -r kind name value; do
 		[ "$kind" != option ] || option_cb "$name" "$value"
-	done <"${UCI_CONFIG_DIR:-$R/etc/config}/wandns"
+	done <"$file"
 }
 reset_cb() { option_cb() { :; }; }
 reset_cb

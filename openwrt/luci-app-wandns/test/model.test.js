@@ -27,10 +27,8 @@ test('rows join the configuration and what the daemon says', () => {
 	assert.deepEqual(rows.map((r) => [ r.name, r.provider, r.state, r.kind, r.word ]), [
 		[ 'home', 'Some DNS', 'blocked', 'bad', 'blocked' ],
 		[ 'off', 'Some DNS', 'disabled', 'off', 'paused' ],
-		[ 'fresh', 'Some DNS', 'new', 'off', 'not started' ],
-		[ 'gone', 'Other', 'ok', 'good', 'up to date' ],
-		[ 'odd', 'Other', 'future', 'wait', 'future' ]
-	]);
+		[ 'fresh', 'Some DNS', 'new', 'off', 'not started' ]
+	], 'what is deleted is not shown as up to date until the daemon knows');
 	assert.equal(rows[0].reason, 'Some DNS says no (badauth); correct password. Then press Resume.');
 	assert.equal(rows[0].error, '', 'the reason says it already');
 	assert.equal(rows[0].records[0].differs, true);
@@ -38,9 +36,16 @@ test('rows join the configuration and what the daemon says', () => {
 	assert.deepEqual(rows[1].can, { update: false, resume: false, pause: false, start: true });
 	assert.deepEqual(rows[2].mistakes, [ 'password: is missing' ]);
 	assert.deepEqual(rows[2].records.map((r) => r.hostname), [ 'fresh.example' ]);
-	assert.equal(rows[3].configured, false);
+	const unknown = model.rows(config([], { mistakes: [ { service: '', key: '', text: 'a quote has no end', line: 1 } ] }), status, providers, true);
+	assert.deepEqual(unknown.map((r) => [ r.name, r.state, r.kind, r.word, r.configured ]), [
+		[ 'home', 'blocked', 'bad', 'blocked', false ],
+		[ 'gone', 'ok', 'good', 'up to date', false ],
+		[ 'odd', 'future', 'wait', 'future', false ]
+	]);
+	const faulty = model.rows(config([ service('home') ], { mistakes: [ { service: 'home', key: 'password', text: 'is missing', line: 9 } ] }), status, providers, true)[0];
+	assert.deepEqual([ faulty.reason, faulty.mistakes, faulty.can.resume ], [ '', [ 'password: is missing' ], false ]);
 	assert.ok(new Set([ 'ok', 'sending', 'verifying', 'waiting', 'blocked', 'no-address', 'clock', 'disabled' ].map((state) =>
-		JSON.stringify(model.rows(config([]), { services: [ Object.assign({}, status.services[1], { state: state }) ] }, [], true).map((r) => [ r.word ])))).size == 8, 'every state has a word of its own');
+		JSON.stringify(model.rows(null, { services: [ Object.assign({}, status.services[1], { state: state }) ] }, [], true).map((r) => [ r.word ])))).size == 8, 'every state has a word of its own');
 });
 
 test('without a daemon nothing old is shown as true', () => {
@@ -56,6 +61,10 @@ test('every situation says what to do next', () => {
 	assert.deepEqual(levels(config([ service('home') ]), null, false), [ 'danger start' ]);
 	assert.deepEqual(levels(config([ service('home') ]), { services: [] }, true), []);
 	assert.deepEqual(levels(config([], { error: 'the configuration could not be read' }), null, false), [ 'danger retry' ]);
+	assert.deepEqual(levels(config([], { mistakes: [ { line: 1, service: '', key: '', text: 'this is TOML' } ] }), { services: [] }, true), [ 'danger ', 'danger ' ]);
+	const paused = [ { line: 3, service: 'home', key: 'password', text: 'is missing' } ];
+	assert.deepEqual(levels(config([ service('home') ], { mistakes: paused }), { services: [] }, true), [ 'danger ' ]);
+	assert.deepEqual(levels(config([ service('home', { enabled: '0' }) ], { mistakes: paused }), { services: [] }, true), []);
 	const broken = config([ service('home') ], { mistakes: [ { line: 3, service: '', key: '', text: 'a quote has no end' } ], warnings: [ 'run: chmod 600' ] });
 	const said = model.notices(broken, { problems: [ 'flash is full' ], clock: 'waiting' }, true);
 	assert.deepEqual(said.map((n) => n.level), [ 'danger', 'danger', 'warning', 'warning', 'warning' ]);

@@ -151,6 +151,10 @@ function pressed(reason) {
 	return told == reason ? reason : told + '. ' + _('Then press Resume.');
 }
 
+function paused(service) {
+	return !!service && service.values.enabled != null && !truth(service.values.enabled);
+}
+
 /* A service as the overview shows it: what the configuration has, if that is
  * known yet, and what the daemon says of it. Times are the router's. */
 function rows(config, status, providers, up) {
@@ -158,9 +162,10 @@ function rows(config, status, providers, up) {
 	config = config || { services: [], mistakes: [] };
 	const told = (up && status && status.services) || [];
 	const names = config.services.map(function(s) { return s.name; });
+	const sound = known && !known.error && !known.mistakes.some(function(m) { return m.service == ''; });
 	told.forEach(function(s) {
-		if (names.indexOf(s.name) < 0)
-			names.push(s.name);
+		if (names.indexOf(s.name) < 0 && !sound)
+			names.push(s.name); // else it is deleted, and the daemon is about to know
 	});
 	return names.map(function(name) {
 		const own = find(config.services, name);
@@ -168,7 +173,7 @@ function rows(config, status, providers, up) {
 		const provider = (own && own.values.provider) || (said && said.provider) || '';
 		const about = find(providers, provider);
 		const wrong = config.mistakes.filter(function(m) { return m.service == name; });
-		const off = own && own.values.enabled != null && !truth(own.values.enabled);
+		const off = paused(own);
 		const state = said ? said.state : (off ? 'disabled' : 'new');
 		const look = STATES[state] || { word: state, symbol: '?', kind: 'wait' };
 		const records = (said && said.records || []).map(function(r) {
@@ -184,16 +189,16 @@ function rows(config, status, providers, up) {
 		return {
 			name: name, provider: about ? about.title : provider, state: state,
 			word: look.word, symbol: look.symbol, kind: look.kind,
-			reason: said ? pressed(said.reason) : '', next: said ? said.next : '',
+			reason: said && !wrong.length ? pressed(said.reason) : '', next: said ? said.next : '',
 			mistakes: wrong.map(function(m) { return (m.key ? m.key + ': ' : '') + m.text; }),
 			answer: said ? said.last_answer : '', error: said && said.reason.indexOf(said.last_error) < 0 ? said.last_error : '',
 			records: records, quota: quota(said && said.sent_today, own && own.limits),
-			paused: !!off, configured: !!own || !known,
+			paused: off, configured: !!own || !known,
 			can: {
 				update: !!said && state != 'disabled' && state != 'blocked',
-				resume: state == 'blocked',
+				resume: state == 'blocked' && !wrong.length,
 				pause: (!!own || !known) && !off,
-				start: !!off
+				start: off
 			}
 		};
 	});
@@ -223,22 +228,23 @@ function reach(addr) {
 function notices(config, status, up) {
 	const out = [];
 	const say = function(level, text, next) { out.push({ level: level, text: text, next: next || '' }); };
+	const wrong = config.mistakes.some(function(m) { return !paused(find(config.services, m.service)); });
 	if (config.error)
 		say('danger', config.error, 'retry');
 	config.mistakes.forEach(function(m) {
-		if (m.service == '' && config.services.length)
+		if (m.service == '')
 			say('danger', fill(_('%s, line %d: %s'), config.file, m.line, (m.key ? m.key + ': ' : '') + m.text));
 	});
-	if (!config.error && !config.services.length)
+	if (!config.error && !config.services.length && !wrong)
 		say('info', _('There is no name to keep up to date yet. Add the first one: choose the provider, and type the name and the login that you have there.'), 'add');
 	else if (!config.error && !config.enabled)
 		say('warning', _('wandns is switched off, so no name is updated. Switch it on when the services below are right.'), 'enable');
-	else if (!config.error && !up && config.mistakes.length)
+	else if (!config.error && !up && wrong)
 		say('danger', _('wandns is not running, because the configuration has mistakes. Correct what is marked here and below.'));
 	else if (!config.error && !up)
 		say('danger', _('wandns is not running. Start it on the page System → Startup; the log says why it stopped.'), 'start');
-	else if (config.mistakes.length)
-		say('danger', _('wandns goes on with the last good configuration, because this one has mistakes. Correct what is marked here and below.'));
+	else if (wrong)
+		say('danger', _('The configuration has mistakes. What they are in goes on as it was before, or waits until they are corrected; all else works. Correct what is marked here and below.'));
 	if (up && status) {
 		(status.problems || []).forEach(function(p) { say('warning', p); });
 		if (status.clock == 'waiting')

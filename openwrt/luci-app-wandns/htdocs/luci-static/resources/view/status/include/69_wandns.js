@@ -12,8 +12,7 @@ return baseclass.extend({
 		const table = E('table', { 'class': 'table' }, [
 			E('tr', { 'class': 'tr table-titles' }, [ _('Service'), _('State'), _('Name'), _('Address') ].map(function(t) { return E('th', { 'class': 'th' }, [ t ]); }))
 		]);
-		const none = { services: [], mistakes: [] };
-		model.rows(none, status, [], true).forEach(function(r) {
+		model.rows(null, status, [], true).forEach(function(r) {
 			r.records.concat(r.records.length ? [] : [ { hostname: '', published: '' } ]).forEach(function(c, i) {
 				table.appendChild(E('tr', { 'class': 'tr' }, [
 					E('td', { 'class': 'td', 'data-title': _('Service') }, [ i ? '' : r.name ]),
