@@ -38,8 +38,8 @@ type config struct {
 	Services         []serviceConfig // in the order of the file
 	Mistakes         []mistake       // all but those of paused services
 	Warnings         []string
-	UCI              bool            // the language that it is written in, which is TOML otherwise
-	off              bool            // all of it is switched off
+	UCI              bool // the language that it is written in, which is TOML otherwise
+	off              bool // all of it is switched off
 }
 
 type serviceConfig struct {

@@ -159,7 +159,9 @@ func TestE2EFaultyServiceGoesOnAsItWas(t *testing.T) {
 	}
 	r.services(r.config, both, withPassword, withPassword)
 	r.reload()
-	r.until("all is well", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK && len(st.Problems) == 0 })
+	r.until("all is well", func(st updater.Status) bool {
+		return serviceNamed(st, "home").State == updater.OK && len(st.Problems) == 0
+	})
 	r.only(6)
 	r.term()
 

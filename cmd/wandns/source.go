@@ -111,4 +111,6 @@ func (c *cli) onOpenWrt(procd, otherwise string) string {
 }
 
 // starter is the command that starts the daemon.
-func (c *cli) starter() string { return c.onOpenWrt("service wandns start", "wandns run --config "+c.config) }
+func (c *cli) starter() string {
+	return c.onOpenWrt("service wandns start", "wandns run --config "+c.config)
+}

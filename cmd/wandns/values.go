@@ -96,11 +96,21 @@ func (v *validator) hosts() []string {
 	var hosts []string
 	for _, h := range v.now.values {
 		h = strings.TrimSuffix(strings.ToLower(h), ".")
-		switch {
+		said := len(v.mistakes)
+		switch _, err := netip.ParseAddr(h); {
 		case h == "":
 			v.wrong("holds an empty name")
 		case slices.Contains(hosts, h):
 			v.wrong("holds %q twice", h)
+		case strings.ContainsAny(h, ",; "):
+			v.wrong("%q is one text; write %s", h, v.either(`["a.example.com", "b.example.com"]`, "a line list hostnames for each name"))
+		case err == nil || strings.Contains(h, ".") && strings.Trim(h, "0123456789.") == "":
+			v.wrong("%q is an address; write the name that is to have this router's", h)
+		case len(h) > 253 || slices.ContainsFunc(strings.Split(h, "."), func(label string) bool { return len(label) > 63 }):
+			v.wrong("%q is too long; a name has at most 253 characters, and 63 between two dots", h)
+		}
+		if len(v.mistakes) > said {
+			h = "" // all is said of it
 		}
 		hosts = append(hosts, h)
 	}
@@ -115,11 +125,7 @@ func (v *validator) checkHosts(s section, c serviceConfig) {
 	}
 	v.now = o
 	for _, h := range c.Hosts {
-		switch why := c.Spec.CheckHost(h); {
-		case h == "" || why == "":
-		case strings.ContainsAny(h, ", "):
-			v.wrong("%q is one text; write %s", h, v.either(`["a.example.com", "b.example.com"]`, "a line list hostnames for each name"))
-		default:
+		if why := c.Spec.CheckHost(h); h != "" && why != "" {
 			v.wrong("%q %s", h, why)
 		}
 	}

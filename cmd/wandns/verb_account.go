@@ -48,8 +48,14 @@ type ability struct {
 // with is an ability that is an interface of the provider.
 func with[T any](do func(context.Context, T, *errand) (outcome, error)) ability {
 	return ability{
-		in:   func(p updater.Provider) bool { _, ok := p.(T); return ok },
-		do:   func(ctx context.Context, e *errand) (outcome, error) { return do(ctx, e.provider.(T), e) },
+		in: func(p updater.Provider) bool { _, ok := p.(T); return ok },
+		do: func(ctx context.Context, e *errand) (outcome, error) {
+			p, ok := e.provider.(T)
+			if !ok {
+				return outcome{}, &updater.Fault{Kind: updater.Refused, Detail: "nothing was sent: " + e.service.Spec.Title + " offers this at its own server only", Next: "leave server out of the service"}
+			}
+			return do(ctx, p, e)
+		},
 		asks: func(updater.Provider) bool { return false },
 	}
 }

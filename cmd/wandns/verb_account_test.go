@@ -34,6 +34,8 @@ type allround struct {
 	fault   *updater.Fault     // of every call
 	dir     string             // of the state and the control socket; empty for a new one
 	echo    string             // the words of every answer
+	only    [2]bool            // the families of the service; none for both
+	server  string             // of the service
 	on      func(updater.Way)  // called with the way of every request
 	made    []updater.Settings // for every time that the provider was made
 }
@@ -193,8 +195,11 @@ func (a *allround) order(t *testing.T, stdin string, args ...string) (code int, 
 	}
 	cfg := &config{StateDir: dir, RunDir: dir, Services: []serviceConfig{{
 		Name: "home", Enabled: true, Families: [2]bool{true, true}, Hosts: []string{"home.example.com"},
-		outlet: outlet{Spec: spec, Values: map[string]string{"password": "canary-configured"}},
+		outlet: outlet{Spec: spec, Server: a.server, Values: map[string]string{"password": "canary-configured"}},
 	}}}
+	if a.only != [2]bool{} {
+		cfg.Services[0].Families = a.only
+	}
 	i := slices.IndexFunc(accountVerbs(), func(v accountVerb) bool { return v.name == args[0] })
 	v := accountVerbs()[i]
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
@@ -443,6 +448,32 @@ func TestVerbsLeaveAsTheDaemonDoes(t *testing.T) {
 		a.on = func(w updater.Way) { got = append(got, w.Only) }
 		if code, _, stderr := a.order(t, "", strings.Fields(tt.typed)...); code != exitDone || !slices.Equal(got, tt.want) {
 			t.Errorf("%s left over %v, want %v; it says %s", tt.typed, got, tt.want, stderr)
+		}
+	}
+}
+
+// A server that is written as an address has no other family, and what is
+// published over it need not be of its own.
+func TestProbeUsesTheFamilyThatTheServerHas(t *testing.T) {
+	six := [2]bool{false, true}
+	for _, tt := range []struct {
+		server string
+		only   [2]bool
+		over   []updater.Only
+		out    string
+	}{
+		{"http://127.0.0.1:1", [2]bool{}, []updater.Only{updater.OnlyIPv4}, "ipv4    84.0.0.2  -\n"},
+		{"http://127.0.0.1:1", six, []updater.Only{updater.EitherFamily}, "ipv4    84.0.0.2  -\n"},
+		{"https://example.com", six, []updater.Only{updater.OnlyIPv6, updater.EitherFamily}, "ipv6    -         there is no way over IPv6\nipv4    84.0.0.2  -\n"},
+		{"http://[::1]:1", [2]bool{}, []updater.Only{updater.OnlyIPv6, updater.EitherFamily}, "ipv6    -         there is no way over IPv6\nipv4    84.0.0.2  -\n"},
+	} {
+		a := newAllround()
+		a.server, a.only = tt.server, tt.only
+		var got []updater.Only
+		a.on = func(w updater.Way) { got = append(got, w.Only) }
+		code, out, stderr := a.order(t, "", "probe", "home", "ip")
+		if code != exitDone || !slices.Equal(got, tt.over) || !strings.HasSuffix(out, "REASON\n"+tt.out) {
+			t.Errorf("%s %v: asked over %v, %s%s", tt.server, tt.only, got, out, stderr)
 		}
 	}
 }

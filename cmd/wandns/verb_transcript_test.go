@@ -74,12 +74,7 @@ func (r *router) serve(t *testing.T, sim updatertest.Service) {
 		t.Fatal(err)
 	}
 	sim.SetSource(func(*http.Request) netip.Addr { return netip.MustParseAddr("84.0.0.2") })
-	mux := http.NewServeMux()
-	mux.Handle("/", sim)
-	if n, ok := sim.(*updatertest.NoIP); ok {
-		mux.Handle("/{$}", n.Detector())
-	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: patience}
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: patience}
 	go func() { _ = server.Serve(l) }() // ends with Close
 	t.Cleanup(func() { server.Close() })
 	text := fmt.Sprintf("state_dir = %q\nrun_dir = %q\n[[service]]\nname = \"home\"\nprovider = %q\nserver = \"http://%s\"\nhostnames = %q\n",

@@ -77,15 +77,23 @@ func checkNoIPHost(h string) string {
 
 type noIP struct{ wire }
 
+// noIPItself is No-IP at its own server, beside which there is another that
+// tells addresses.
+type noIPItself struct{ *noIP }
+
 var (
 	_ updater.Presence      = (*noIP)(nil)
-	_ updater.AddressProber = (*noIP)(nil)
+	_ updater.AddressProber = noIPItself{}
 )
 
 func newNoIP(s updater.Settings) updater.Provider {
-	return &noIP{wire{Settings: s, title: "No-IP", sign: func(r *http1.Request) {
+	n := &noIP{wire{Settings: s, title: "No-IP", sign: func(r *http1.Request) {
 		r.SetBasicAuth(s.Values["username"], s.Values["password"])
 	}}}
+	if s.Server == noIPServer || s.Server == "" {
+		return noIPItself{n}
+	}
+	return n
 }
 
 // Update publishes for all names with one request. Without any address No-IP
@@ -170,16 +178,11 @@ func presence(hosts []string, ask func([]string) ([]updater.Result, error)) (str
 }
 
 // MyIP asks No-IP's detection service, which knows no names and no passwords.
-// A server of the user's own answers at its root.
-func (n *noIP) MyIP(ctx context.Context) (netip.Addr, error) {
+func (n noIPItself) MyIP(ctx context.Context) (netip.Addr, error) {
 	w := n.wire
-	w.sign = nil
-	switch {
-	case w.Server != noIPServer:
-	case updater.WayOf(ctx).Only == updater.OnlyIPv6:
+	w.sign, w.Server = nil, "http://ip1.dynupdate.no-ip.com"
+	if updater.WayOf(ctx).Only == updater.OnlyIPv6 {
 		w.Server = "http://ip1.dynupdate6.no-ip.com"
-	default:
-		w.Server = "http://ip1.dynupdate.no-ip.com"
 	}
 	r, err := w.ask(ctx, http1.MethodGet, "/", nil)
 	if err != nil {

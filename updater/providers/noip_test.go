@@ -303,7 +303,11 @@ func TestNoIPAddress(t *testing.T) {
 		{"fault", 0, line{500, "84.0.0.2", nil}, "", updater.Transient},
 	} {
 		sc := serve(t, c.line)
-		a, err := noIPAt(sc.url, "").MyIP(updater.By(t.Context(), updater.Way{Only: c.only}))
+		s := settings(noIPServer, map[string]string{"username": "user", "password": canary})
+		s.Client = updater.NewClient(updater.ClientConfig{Secrets: []string{canary}, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(sc.url, "http://"))
+		}})
+		a, err := newNoIP(s).(updater.AddressProber).MyIP(updater.By(t.Context(), updater.Way{Only: c.only}))
 		wants(t, c.name, err, c.kind, noProbe)
 		if want, _ := netip.ParseAddr(c.want); a != want {
 			t.Errorf("%s: %v", c.name, a)
@@ -326,11 +330,19 @@ func TestNoIPAddressServers(t *testing.T) {
 			asked = address
 			return nil, errors.New("no network here")
 		}})
-		_, err := newNoIP(s).(*noIP).MyIP(updater.By(t.Context(), updater.Way{Only: only}))
+		_, err := newNoIP(s).(updater.AddressProber).MyIP(updater.By(t.Context(), updater.Way{Only: only}))
 		wants(t, want, err, updater.Unreachable, "no network here")
 		if asked != want {
 			t.Errorf("asked %s, want %s", asked, want)
 		}
+	}
+}
+
+// A server of the user's own is sent nothing but updates.
+func TestNoIPAddressIsNotAskedOfAnotherServer(t *testing.T) {
+	var p updater.Provider = noIPAt("http://127.0.0.1:1", "")
+	if _, ok := p.(updater.AddressProber); ok {
+		t.Error("it would be asked")
 	}
 }
 

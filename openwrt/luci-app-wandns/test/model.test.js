@@ -139,7 +139,7 @@ test('the form never has a secret, and keeps what was not typed anew', () => {
 test('what is typed is checked at once', () => {
 	for (const [ check, good, bad ] of [
 		[ 'name', [ 'home', 'a_1' ], [ '', 'a b', 'a-b', 'ä' ] ],
-		[ 'hostname', [ 'home.example.com', '*.example.com', 'group1', '@' ], [ 'a b', 'a,b', '<b>' ] ],
+		[ 'hostname', [ 'home.example.com', '*.example.com', 'group1', '1234', '@' ], [ 'a b', 'a,b', '<b>', '192.0.2.1', '2001:db8::1', 'a'.repeat(64) + '.example.com', 'a.'.repeat(127) ] ],
 		[ 'ipv6_mac', [ '', '00:11:22:33:44:55', '00-11-22-aa-BB-55' ], [ '00:11', '00:11:22:33:44:5g' ] ],
 		[ 'ipv6_suffix', [ '', '::10', '::1234:5678:9abc:def0' ], [ '10', '2a00::1', '1.2.3.4' ] ],
 		[ 'url', [ '', 'http://127.0.0.1:80', 'https://a.example/x' ], [ 'a.example', 'https://user:pw@x', 'ftp://x' ] ],

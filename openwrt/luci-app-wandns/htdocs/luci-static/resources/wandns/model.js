@@ -274,7 +274,7 @@ const check = {
 		return /^[0-9A-Za-z_]+$/.test(v) ? '' : _('letters, digits and _ only');
 	},
 	hostname: function(v) {
-		return /^[^\s,;'"<>]+$/.test(v) && v.length < 254 ? '' : _('a name like home.example.com; each on a line of its own');
+		return /^[^\s,;'"<>:]+$/.test(v) && !/^[\d.]*\.[\d.]*$/.test(v) && v.length < 254 && !/[^.]{64}/.test(v) ? '' : _('a name like home.example.com; each on a line of its own');
 	},
 	ipv6_mac: function(v) {
 		return v == '' || mac(v) ? '' : _('a MAC address like 00:11:22:33:44:55');
