@@ -50,12 +50,19 @@ type ClientConfig struct {
 
 // NewClient makes a client.
 func NewClient(c ClientConfig) *Client {
+	client := &Client{secrets: c.Secrets, resolv: c.Resolv, caFile: c.CAFile}
 	dial := c.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: 15 * time.Second, ControlContext: takeWay(cmp.Or(c.MWAN3, MWAN3))}).DialContext
+		take := takeWay(cmp.Or(c.MWAN3, MWAN3))
+		dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			finding, cancel := context.WithTimeout(ctx, resolveFor)
+			defer cancel()
+			d := net.Dialer{Timeout: 15 * time.Second, ControlContext: take, Resolver: client.resolver(finding)}
+			return d.DialContext(ctx, network, address)
+		}
 	}
-	dial = byWay(dial)
-	return &Client{c.Secrets, dial, c.Resolv, c.CAFile}
+	client.dial = byWay(dial)
+	return client
 }
 
 // errRedirect is a redirect that is not followed.

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -25,59 +24,28 @@ import (
 // hide them.
 
 const (
-	tryFor        = 700 * time.Millisecond // for each server
-	mostResolvers = 4
-	mostServers   = 4   // of a zone
-	mostAddrs     = 2   // of a server
-	mostStrays    = 100 // packets that are no answer
-	resolveTwice  = 2   // a resolver may find the answer after we stopped waiting
+	mostServers = 4   // of a zone
+	mostAddrs   = 2   // of a server
+	mostStrays  = 100 // packets that are no answer
 )
 
 // dnsLook is one look at the DNS, perhaps for many names.
 type dnsLook struct {
-	client    *Client
-	resolvers []string
+	client *Client
 
 	mu    sync.Mutex
-	known map[dnsmessage.Question]dnsAnswer // from resolvers
-	good  map[string]netip.Addr             // by zone: a server that answered
+	known map[dnsmessage.Question]resolved
+	good  map[string]netip.Addr // by zone: a server that answered
+}
+
+// resolved is what the resolvers said, or why none did.
+type resolved struct {
+	dnsAnswer
+	err error
 }
 
 func newDNSLook(c *Client) *dnsLook {
-	return &dnsLook{client: c, resolvers: resolvers(c.resolv), known: map[dnsmessage.Question]dnsAnswer{}, good: map[string]netip.Addr{}}
-}
-
-// resolvers are those that the router uses, then those that its provider
-// named. Without any, a resolver listens on loopback, as resolv.conf(5) has it.
-func resolvers(files []string) []string {
-	if len(files) == 0 {
-		files = []string{"/etc/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto"}
-	}
-	var list []string
-	for _, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			continue
-		}
-		b, err := io.ReadAll(io.LimitReader(f, 64<<10))
-		f.Close()
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(b)) {
-			words := strings.Fields(line)
-			if len(words) < 2 || words[0] != "nameserver" || slices.Contains(list, words[1]) {
-				continue
-			}
-			if _, err := netip.ParseAddr(words[1]); err == nil {
-				list = append(list, words[1])
-			}
-		}
-	}
-	if len(list) == 0 {
-		list = []string{"127.0.0.1", "::1"}
-	}
-	return list[:min(len(list), mostResolvers)]
+	return &dnsLook{client: c, known: map[dnsmessage.Question]resolved{}, good: map[string]netip.Addr{}}
 }
 
 // published returns what the servers of a name's zone say of it.
@@ -119,7 +87,7 @@ func (l *dnsLook) zone(ctx context.Context, host string) (string, error) {
 
 // askOwner asks the servers of a zone until one answers for it.
 func (l *dnsLook) askOwner(ctx context.Context, zone, host string, f wan.Family) (dnsAnswer, error) {
-	q, err := dnsQuestion(host, questionOf(f))
+	q, query, err := dnsQuery(host, questionOf(f), false)
 	if err != nil {
 		return dnsAnswer{}, err
 	}
@@ -127,7 +95,7 @@ func (l *dnsLook) askOwner(ctx context.Context, zone, host string, f wan.Family)
 	way.Only = EitherFamily // the server's address may be of the other one
 	ctx = By(ctx, way)
 	if addr, ok := l.remembered(zone); ok {
-		if a, err := l.askOne(ctx, addr, q); err == nil {
+		if a, err := l.askOne(ctx, addr, q, query); err == nil {
 			return a, nil
 		}
 	}
@@ -142,7 +110,7 @@ func (l *dnsLook) askOwner(ctx context.Context, zone, host string, f wan.Family)
 		for _, server := range servers[:min(len(servers), mostServers)] {
 			for _, addr := range l.addrs(ctx, ns, server, f) {
 				var a dnsAnswer
-				if a, err = l.askOne(ctx, addr, q); err == nil {
+				if a, err = l.askOne(ctx, addr, q, query); err == nil {
 					l.remember(zone, addr)
 					return a, nil
 				}
@@ -189,8 +157,10 @@ func (l *dnsLook) addrs(ctx context.Context, ns dnsAnswer, server string, f wan.
 }
 
 // askOne asks one server of a zone, and believes it only if it is one.
-func (l *dnsLook) askOne(ctx context.Context, server netip.Addr, q dnsmessage.Question) (dnsAnswer, error) {
-	a, err := l.exchange(ctx, server.String(), q, false)
+func (l *dnsLook) askOne(ctx context.Context, server netip.Addr, q dnsmessage.Question, query []byte) (dnsAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryFor)
+	defer cancel()
+	a, err := l.exchange(ctx, server.String(), q, query)
 	switch {
 	case err != nil:
 	case !a.owner:
@@ -206,47 +176,20 @@ func (l *dnsLook) askOne(ctx context.Context, server netip.Addr, q dnsmessage.Qu
 	return a, nil
 }
 
-// resolve asks the resolvers in turn.
+// resolve asks the resolvers.
 func (l *dnsLook) resolve(ctx context.Context, name string, t dnsmessage.Type) (dnsAnswer, error) {
-	q, err := dnsQuestion(name, t)
+	q, query, err := dnsQuery(name, t, true)
 	if err != nil {
 		return dnsAnswer{}, err
 	}
-	l.mu.Lock()
-	a, ok := l.known[q]
-	l.mu.Unlock()
-	if ok {
-		return a, nil
-	}
-	ctx = By(ctx, Way{})
-	for range resolveTwice {
-		for _, server := range l.resolvers {
-			a, wrong := l.exchange(ctx, server, q, true)
-			if wrong == nil && a.code != dnsmessage.RCodeSuccess && a.code != dnsmessage.RCodeNameError {
-				wrong = errors.New("it answers " + a.code.String())
-			}
-			if wrong == nil {
-				l.mu.Lock()
-				l.known[q] = a
-				l.mu.Unlock()
-				return a, nil
-			}
-			err = fmt.Errorf("resolver %s: %w", server, wrong)
-			if ctx.Err() != nil {
-				return dnsAnswer{}, err
-			}
-		}
-	}
-	return dnsAnswer{}, err
+	return l.ask(ctx, q, query)
 }
 
 // exchange asks one server one question.
-func (l *dnsLook) exchange(ctx context.Context, server string, q dnsmessage.Question, recurse bool) (dnsAnswer, error) {
-	ctx, cancel := context.WithTimeout(ctx, tryFor)
-	defer cancel()
-	a, err := l.over(ctx, "udp", server, q, recurse)
+func (l *dnsLook) exchange(ctx context.Context, server string, q dnsmessage.Question, query []byte) (dnsAnswer, error) {
+	a, err := l.over(ctx, "udp", server, q, query)
 	if err == nil && a.cut {
-		a, err = l.over(ctx, "tcp", server, q, recurse)
+		a, err = l.over(ctx, "tcp", server, q, query)
 	}
 	if err == nil && a.cut {
 		err = errDamaged
@@ -256,18 +199,15 @@ func (l *dnsLook) exchange(ctx context.Context, server string, q dnsmessage.Ques
 
 // over asks by UDP or TCP. Port and number of the question are random, and the
 // kernel takes packets from the server only.
-func (l *dnsLook) over(ctx context.Context, network, server string, q dnsmessage.Question, recurse bool) (dnsAnswer, error) {
-	id := uint16(rand.Uint32())
-	msg, err := dnsQuery(id, q, recurse)
-	if err != nil {
-		return dnsAnswer{}, err
-	}
+func (l *dnsLook) over(ctx context.Context, network, server string, q dnsmessage.Question, query []byte) (dnsAnswer, error) {
 	conn, err := l.client.dial(ctx, network, net.JoinHostPort(server, "53"))
 	if err != nil {
 		return dnsAnswer{}, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	id := uint16(rand.Uint32())
+	msg := append(binary.BigEndian.AppendUint16(nil, id), query[2:]...)
 	if network == "tcp" {
 		msg = append(binary.BigEndian.AppendUint16(nil, uint16(len(msg))), msg...)
 	}

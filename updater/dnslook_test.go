@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,11 +34,24 @@ type nameServer struct {
 type wires struct {
 	servers map[string]nameServer
 	void    bool // who is not there is silent; otherwise there is no way to him
-	asked   []string
+
+	mu    sync.Mutex
+	asked []string
+}
+
+// log takes what was asked since.
+func (w *wires) log() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	asked := w.asked
+	w.asked = nil
+	return asked
 }
 
 func (w *wires) dial(_ context.Context, network, address string) (net.Conn, error) {
+	w.mu.Lock()
 	w.asked = append(w.asked, network+" "+address)
+	w.mu.Unlock()
 	host, port, _ := net.SplitHostPort(address)
 	s, ok := w.servers[host]
 	switch {
@@ -45,7 +60,7 @@ func (w *wires) dial(_ context.Context, network, address string) (net.Conn, erro
 	case w.void:
 		return updatertest.DialDNS(network, names{}, updatertest.Mute), nil
 	}
-	return nil, errors.New("network is unreachable")
+	return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
 }
 
 // client asks two resolvers.

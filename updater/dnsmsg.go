@@ -12,8 +12,10 @@ import (
 // dnsAnswer is a message of the DNS, as far as it matters here. Names are in
 // lower case and end without a dot.
 type dnsAnswer struct {
+	raw     []byte
 	cut     bool // the rest is to be had by TCP
 	owner   bool // the server answers for the zone, and not from a cache
+	lame    bool // it knows nothing, and asks nobody
 	code    dnsmessage.RCode
 	alias   bool                    // the name is one of another name
 	addrs   []netip.Addr            // of the name or of what it is an alias of
@@ -32,21 +34,22 @@ const (
 	mostAliases = 8
 )
 
-func dnsQuestion(name string, t dnsmessage.Type) (dnsmessage.Question, error) {
+// dnsQuery makes the message that asks a question, without its number.
+func dnsQuery(name string, t dnsmessage.Type, recurse bool) (dnsmessage.Question, []byte, error) {
 	n, err := dnsmessage.NewName(name + ".")
-	return dnsmessage.Question{Name: n, Type: t, Class: dnsmessage.ClassINET}, err
-}
-
-// dnsQuery makes the message that asks a question.
-func dnsQuery(id uint16, q dnsmessage.Question, recurse bool) ([]byte, error) {
-	b := dnsmessage.NewBuilder(nil, dnsmessage.Header{ID: id, RecursionDesired: recurse})
+	q := dnsmessage.Question{Name: n, Type: t, Class: dnsmessage.ClassINET}
+	if err != nil {
+		return q, nil, err
+	}
+	b := dnsmessage.NewBuilder(nil, dnsmessage.Header{RecursionDesired: recurse})
 	if err := b.StartQuestions(); err != nil {
-		return nil, err
+		return q, nil, err
 	}
 	if err := b.Question(q); err != nil {
-		return nil, err
+		return q, nil, err
 	}
-	return b.Finish()
+	msg, err := b.Finish()
+	return q, msg, err
 }
 
 func dnsName(n dnsmessage.Name) string {
@@ -65,7 +68,7 @@ func readDNS(msg []byte, id uint16, q dnsmessage.Question) (dnsAnswer, error) {
 	if err != nil || asked.Type != q.Type || asked.Class != q.Class || dnsName(asked.Name) != name {
 		return dnsAnswer{}, errNotOurs
 	}
-	a := dnsAnswer{cut: h.Truncated, owner: h.Authoritative, code: h.RCode}
+	a := dnsAnswer{raw: msg, cut: h.Truncated, owner: h.Authoritative, code: h.RCode}
 	if a.cut {
 		return a, nil
 	}
@@ -92,6 +95,7 @@ func readDNS(msg []byte, id uint16, q dnsmessage.Question) (dnsAnswer, error) {
 		name, a.alias = of, true
 	}
 	a.addrs = slices.DeleteFunc(answer.addrs[name], func(ip netip.Addr) bool { return ip.Is4() != (q.Type == dnsmessage.TypeA) })
+	a.lame = !h.Authoritative && !h.RecursionAvailable && a.zone == "" && !a.alias && len(a.addrs)+len(a.servers) == 0
 	return a, nil
 }
 

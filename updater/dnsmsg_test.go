@@ -12,7 +12,7 @@ import (
 // reply is an answer to a question about home.example.com, with changes.
 func reply(t testing.TB, kind dnsmessage.Type, change func(*dnsmessage.Message)) ([]byte, dnsmessage.Question) {
 	t.Helper()
-	q, err := dnsQuestion("home.example.com", kind)
+	q, _, err := dnsQuery("home.example.com", kind, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func FuzzReadDNS(f *testing.F) {
 		f.Add(b, uint16(kind))
 	}
 	f.Fuzz(func(t *testing.T, msg []byte, kind uint16) {
-		q, err := dnsQuestion("home.example.com", dnsmessage.Type(kind))
+		q, _, err := dnsQuery("home.example.com", dnsmessage.Type(kind), true)
 		if err != nil {
 			t.Fatal(err)
 		}
