@@ -268,7 +268,7 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 			wait = jitter(slow(s.rec.Failures), e.random.Float64())
 		}
 	case Unreachable:
-		wait = jitter(soon(s.rec.Failures), e.random.Float64())
+		wait = e.unreached(s.rec.Failures, s.last)
 	case Clock:
 		wait = clockWait(s.rec.Failures)
 	default:

@@ -52,6 +52,8 @@ type (
 	Configure struct{ Services []Service }
 	// Seen is a new state of the WAN.
 	Seen struct{ State wan.State }
+	// NewResolvers means that other servers are asked where a provider is.
+	NewResolvers struct{}
 	// Done is the outcome of a Job. An Err that is no *Fault means that the
 	// program stopped waiting for the answer.
 	Done struct {
@@ -69,13 +71,14 @@ type (
 	Stop struct{}
 )
 
-func (Configure) event() {}
-func (Seen) event()      {}
-func (Done) event()      {}
-func (Tick) event()      {}
-func (Poke) event()      {}
-func (Resume) event()    {}
-func (Stop) event()      {}
+func (Configure) event()    {}
+func (Seen) event()         {}
+func (NewResolvers) event() {}
+func (Done) event()         {}
+func (Tick) event()         {}
+func (Poke) event()         {}
+func (Resume) event()       {}
+func (Stop) event()         {}
 
 // Plan is what is to be done now: first the saving, then Jobs.
 type Plan struct {
@@ -111,6 +114,7 @@ type Engine struct {
 	shut     string                    // why nothing may be sent at all
 	state    wan.State
 	seen     bool
+	moved    time.Time // when the way to all providers last changed
 	stopped  bool
 	dirty    map[string]bool
 	checks   int // made so far
@@ -215,7 +219,9 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 	case Configure:
 		abandoned = e.configure(now, ev.Services)
 	case Seen:
-		e.see(ev.State)
+		e.see(now, ev.State)
+	case NewResolvers:
+		e.rerouted(now)
 	case Done:
 		e.done(now, ev)
 	case Looked:
@@ -241,15 +247,37 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 	return p
 }
 
-func (e *Engine) see(state wan.State) {
+func (e *Engine) see(now time.Time, state wan.State) {
 	rerouted := !slices.Equal(e.state.Routes, state.Routes)
 	e.state, e.seen = state, true
 	e.choose()
+	if rerouted {
+		e.rerouted(now)
+	}
+}
+
+// rerouted ends the waits for what could not be reached: there is another way.
+func (e *Engine) rerouted(now time.Time) {
+	e.moved = now
 	for _, s := range e.services {
-		if s.held().kind == Unreachable && rerouted {
+		if s.held().kind == Unreachable {
 			s.hold = nil
 		}
 	}
+	for _, l := range e.looks {
+		if l.fault != nil && l.fault.Kind == Unreachable {
+			l.next = time.Time{}
+		}
+	}
+}
+
+// unreached is the wait after so many attempts that reached nobody, of which
+// the last left by a way that may have changed meanwhile.
+func (e *Engine) unreached(failures int, left time.Time) time.Duration {
+	if e.moved.After(left) {
+		failures = 1
+	}
+	return jitter(soon(failures), e.random.Float64())
 }
 
 // kept is what is published. An IPv6 address stays so while it is good: a

@@ -2,7 +2,6 @@ package updater
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -255,11 +254,11 @@ func (e *Engine) looked(now time.Time, ev Looked) {
 	if fault, ok := ev.Err.(*Fault); ok { //nolint:errorlint // as in Done
 		ev.Err = e.judged(fault)
 	}
-	l.take(now, ev, e.random)
+	e.take(l, now, ev)
 	e.choose()
 }
 
-func (l *look) take(now time.Time, ev Looked, random *rand.Rand) {
+func (e *Engine) take(l *look, now time.Time, ev Looked) {
 	fault, ok := ev.Err.(*Fault) //nolint:errorlint // as in Done
 	if ev.Err != nil && !ok {
 		fault = &Fault{Kind: Unreachable, Detail: "the question was given up"}
@@ -269,17 +268,17 @@ func (l *look) take(now time.Time, ev Looked, random *rand.Rand) {
 	}
 	if l.fault = fault; fault == nil {
 		l.addr, l.failures = ev.Addr, 0
-		l.next = now.Add(jitter(again, random.Float64()))
+		l.next = now.Add(jitter(again, e.random.Float64()))
 		return
 	}
 	l.failures++
 	switch fault.Kind {
 	case Unreachable:
-		l.next = now.Add(jitter(soon(l.failures), random.Float64()))
+		l.next = now.Add(e.unreached(l.failures, l.last))
 	case Clock:
 		l.next = now.Add(clockWait(l.failures))
 	default:
-		l.next = now.Add(jitter(min(slow(l.failures), time.Hour), random.Float64()))
+		l.next = now.Add(jitter(min(slow(l.failures), time.Hour), e.random.Float64()))
 	}
 }
 

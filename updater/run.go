@@ -100,6 +100,8 @@ type Runner struct {
 	// Clock says how far the wall clock can be relied on; nil for the
 	// kernel's, if nothing was stored before.
 	Clock *Timekeeper
+	// DNS tells when other servers are asked for names; nil if nobody does.
+	DNS <-chan struct{}
 	// Toil, if set, is called when many requests leave together, and Rest when
 	// nothing has happened for a moment.
 	Toil, Rest func()
@@ -234,6 +236,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		case <-r.Clock.Steps:
 			news, _ := r.Clock.News(true)
 			step(news)
+		case <-r.DNS:
+			r.Log.Debug("other DNS servers are asked from now on")
+			step(NewResolvers{})
 		case <-giveUp:
 			cancel()
 		case <-stop:

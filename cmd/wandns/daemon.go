@@ -107,6 +107,10 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 	if clock.Steps, err = updater.ClockSteps(ctx); err != nil {
 		log.Warn("a clock that is set is noticed late", "error", err)
 	}
+	resolvers, err := updater.ResolverChanges(ctx)
+	if err != nil {
+		log.Warn("other DNS servers are noticed late", "error", err)
+	}
 	stirred := make(chan struct{}, 1)
 	stir := func() {
 		select {
@@ -117,6 +121,7 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 	runner := &updater.Runner{
 		Engine:   updater.NewEngine(records, store.Clock(), rand.Uint64()),
 		Clock:    clock,
+		DNS:      resolvers,
 		Journal:  store,
 		WAN:      wan.Watch(ctx, log, netifd, stir),
 		Commands: commands,
