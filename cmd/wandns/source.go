@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,16 +36,16 @@ func (s source) read() (*config, error) {
 	if err == nil && len(cfg.Mistakes) == 0 {
 		return cfg, nil
 	}
-	last, none := (*config)(nil), fs.ErrNotExist
+	var last *config // stays nil where there is none
 	if s.last != "" {
-		last, none = readConfig(s.last, s.name)
+		last, _ = readConfig(s.last, s.name)
 	}
 	switch {
-	case err == nil && cfg.hopeless() && (none == nil || s.last == ""):
-		return last, cfg.bad(s.name)
 	case err != nil:
 		return last, err
-	case none != nil:
+	case cfg.hopeless() && (last != nil || s.last == ""):
+		return last, cfg.bad(s.name)
+	case last == nil:
 		return cfg, nil
 	}
 	// Their folders are those that the init script has prepared.
