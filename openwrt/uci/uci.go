@@ -1,7 +1,7 @@
 // Package uci reads OpenWrt's configuration files. It accepts what libuci
 // accepts (uci_import in its file.c), comes to the same sections and values,
 // and refuses what libuci refuses; with one exception, which libuci drops
-// without a word: see word. It does not write.
+// without a word: see word. It writes nothing but a single value: see Set.
 package uci
 
 import (
@@ -16,6 +16,8 @@ type Section struct {
 	Line int    // where it begins first
 	// Options are in the order in which they were first given.
 	Options []Option
+
+	body int // where in the text its first line ends
 }
 
 // Option is a line option or the lines list of one name.
@@ -24,6 +26,8 @@ type Option struct {
 	Line   int // of the option or of the first list line that counts
 	Values []string
 	List   bool
+
+	from, to int // where in the text the value stands
 }
 
 // Error is a line that libuci would refuse. It quotes nothing: the line may
@@ -66,6 +70,7 @@ type parser struct {
 	pos, end int // what is read of it, and where the line that was fetched ends
 	line     int // that one's number
 	begun    int // where the command or the open quote begins
+	from, to int // where the last argument stands
 
 	sections []Section
 	now      int // the open section
@@ -146,6 +151,7 @@ func (p *parser) skip(set string) {
 // is an empty one.
 func (p *parser) arg() (value, wrong string) {
 	p.skip(space)
+	p.from, p.to = p.pos, p.pos
 	if p.pos < p.end && p.data[p.pos] == ';' {
 		p.pos++
 		return "", ""
@@ -171,6 +177,7 @@ func (p *parser) word() (value, wrong string) {
 			}
 		case '#':
 			p.pos = p.end
+			continue
 		case ';':
 			if b.Len() == p.pos-start {
 				if rest := strings.Trim(p.rest()[1:], space); rest != "" && rest[0] != '#' {
@@ -188,6 +195,7 @@ func (p *parser) word() (value, wrong string) {
 			b.WriteByte(c)
 			p.pos++
 		}
+		p.to = p.pos
 	}
 	if p.pos < p.end {
 		p.pos++
@@ -277,7 +285,7 @@ func (p *parser) config() string {
 	i, known := p.named[name]
 	if !known || name == "" {
 		i = len(p.sections)
-		p.sections = append(p.sections, Section{Type: kind, Name: name, Line: line})
+		p.sections = append(p.sections, Section{Type: kind, Name: name, Line: line, body: p.end})
 		p.named[name] = i
 	}
 	if p.sections[i].Type != kind {
@@ -299,6 +307,7 @@ func (p *parser) option(list bool) string {
 		return "option and list need a name of letters, digits and _"
 	}
 	value, wrong := p.arg()
+	o.from, o.to = p.from, p.to
 	if wrong == "" {
 		wrong = p.done()
 	}

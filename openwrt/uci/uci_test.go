@@ -164,3 +164,64 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestSetLeavesAllElseAsItIs(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		section    int
+		want       string // empty if it cannot be done
+	}{
+		{"single quotes", "config a 'x'\n\toption enabled '1'\n", 0, "config a 'x'\n\toption enabled '0'\n"},
+		{"double quotes and a comment", "config a \"x\"\n\toption\tenabled\t\t\"1\"   # on\n", 0, "config a \"x\"\n\toption\tenabled\t\t'0'   # on\n"},
+		{"no quotes, a comment at the word", "config a x\n  option enabled 1#on\n# end", 0, "config a x\n  option enabled '0'#on\n# end"},
+		{"CRLF", "config a x\r\noption enabled 1\r\noption b c\r\n", 0, "config a x\r\noption enabled '0'\r\noption b c\r\n"},
+		{"no line end", "config a x\noption enabled 1", 0, "config a x\noption enabled '0'"},
+		{"joined quotes", "config a x\noption enabled '1'\"\"\noption b c\n", 0, "config a x\noption enabled '0'\noption b c\n"},
+		{"over two lines", "config a x\noption enabled 'o\nn'\noption b c\n", 0, "config a x\noption enabled '0'\noption b c\n"},
+		{"short forms in one line", "c a x ; o enabled 1 ; o b c\n", 0, "c a x ; o enabled '0' ; o b c\n"},
+		{"given twice", "config a x\noption enabled 0\noption enabled 1\n", 0, "config a x\noption enabled 0\noption enabled '0'\n"},
+		{"in two places", "config a x\noption enabled 0\nconfig b y\nconfig a x\noption enabled 1\n", 0, "config a x\noption enabled 0\nconfig b y\nconfig a x\noption enabled '0'\n"},
+		{"an empty one", "config a x\noption enabled ''\n", 0, "config a x\n\toption enabled '0'\noption enabled ''\n"},
+		{"none", "# c\nconfig a x # d\n\toption b c\n", 0, "# c\nconfig a x # d\n\toption enabled '0'\n\toption b c\n"},
+		{"none, and no line end", "config a x", 0, "config a x\n\toption enabled '0'\n"},
+		{"anonymous", "config a\noption enabled 1\nconfig a\noption enabled 1\n", 1, "config a\noption enabled 1\nconfig a\noption enabled '0'\n"},
+		{"two sections in a line", "config a x ; config a y\n", 0, ""},
+		{"a list", "config a x\nlist enabled 1\nlist enabled 1\n", 0, ""},
+		{"an error", "config a x\noption enabled 1\noption '\n", 0, ""},
+		{"no such section", "config a x\n", 1, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, ok := Set(tt.text, tt.section, "enabled", "0")
+			if ok != (tt.want != "") || ok && got != tt.want || !ok && got != tt.text {
+				t.Errorf("%v, it is now\n%q\nwant\n%q", ok, got, tt.want)
+			}
+		})
+	}
+	if got, ok := Set("config a x\n", 0, "b", "it's"); !ok || got != "config a x\n\toption b 'it'\\''s'\n" {
+		t.Errorf("an apostrophe makes %q", got)
+	}
+}
+
+// What Set changed is read as it was but for that.
+func FuzzSet(f *testing.F) {
+	f.Add("config a x\n\toption enabled '1'\n", 0)
+	f.Add("c a f;o b 'd'\\''\"e\\\"\"\\\n\\ f;l c d # e\r\n", 0)
+	f.Fuzz(func(t *testing.T, data string, section int) {
+		got, ok := Set(data, section, "enabled", "0")
+		if !ok {
+			return
+		}
+		before, _ := Parse(data)
+		after, errs := Parse(got)
+		if len(errs) > 0 || len(before) != len(after) {
+			t.Fatalf("%q became %q: %v", data, got, errs)
+		}
+		for i := range after {
+			for _, o := range after[i].Options {
+				if i == section && o.Name == "enabled" && strings.Join(o.Values, " ") != "0" {
+					t.Errorf("%q became %q", data, got)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,58 @@
+package uci
+
+import (
+	"slices"
+	"strings"
+)
+
+// Set gives an option of a section a value, and leaves every other byte of the
+// text as it is, comments too. The section is counted as Parse returns them. It
+// reports false, and changes nothing, for a text that has errors or is written
+// so that this cannot be done, such as two sections in one line.
+func Set(data string, section int, name, value string) (string, bool) {
+	before, errs := Parse(data)
+	if len(errs) > 0 || section < 0 || section >= len(before) {
+		return data, false
+	}
+	quoted := "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+	s := &before[section]
+	i := len(s.Options) - 1
+	for i >= 0 && s.Options[i].Name != name {
+		i--
+	}
+	var edited string
+	if i < 0 {
+		edited = data[:s.body]
+		if !strings.HasSuffix(edited, "\n") {
+			edited += "\n"
+		}
+		edited += "\toption " + name + " " + quoted + "\n" + data[s.body:]
+		s.Options = append([]Option{{Name: name}}, s.Options...)
+		i = 0
+	} else {
+		edited = data[:s.Options[i].from] + quoted + data[s.Options[i].to:]
+	}
+	s.Options[i].Values = []string{value}
+	after, errs := Parse(edited)
+	if len(errs) > 0 || !equal(before, after) {
+		return data, false
+	}
+	return edited, true
+}
+
+func equal(a, b []Section) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Type != b[i].Type || a[i].Name != b[i].Name || len(a[i].Options) != len(b[i].Options) {
+			return false
+		}
+		for j, o := range a[i].Options {
+			if p := b[i].Options[j]; o.Name != p.Name || o.List != p.List || !slices.Equal(o.Values, p.Values) {
+				return false
+			}
+		}
+	}
+	return true
+}
