@@ -36,6 +36,12 @@ func (s section) has(key string) bool {
 	return ok
 }
 
+// text is the value of a key, empty if it is not there.
+func (s section) text(key string) string {
+	o, _ := s.find(key)
+	return strings.Join(o.values, " ")
+}
+
 // option is a key with its values. Numbers and truth values are text here;
 // the validation knows what a key should be.
 type option struct {

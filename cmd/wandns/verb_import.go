@@ -34,6 +34,8 @@ type importedService struct {
 	section
 	notes []string
 	off   []string // why wandns cannot have it; empty if it can
+	from  []int    // its sections in the other program's file
+	there bool     // the configuration has it already, under this name
 }
 
 func setupImport(*flag.FlagSet) func(*cli, []string) int {
@@ -115,6 +117,9 @@ func (m *imported) resolve(there ...section) {
 		}
 	}
 	for _, s := range m.services {
+		if s.there {
+			continue
+		}
 		base := uciName(s.name)
 		s.name = base
 		for n := 2; taken[s.name]; n++ {

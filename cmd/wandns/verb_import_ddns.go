@@ -60,6 +60,8 @@ var (
 	}
 )
 
+const noName = "the section's name"
+
 // fromDDNSScripts reads /etc/config/ddns.
 func fromDDNSScripts(data string) (*imported, error) {
 	parsed, errs := uci.Parse(data)
@@ -76,11 +78,12 @@ func fromDDNSScripts(data string) (*imported, error) {
 		private, _ = truth(g["upd_privateip"])
 		m.notes = append(m.notes, g.rest(ddnsGlobal, "ddns-scripts")...)
 	}
-	for _, p := range parsed {
+	for i, p := range parsed {
 		switch p.Type {
 		case "ddns":
 		case "service":
 			s := fromDDNSService(p)
+			s.from = []int{i}
 			switch {
 			case private && s.has("source"):
 				s.note("upd_privateip", notNeeded+"what the internet sees is no private address")
@@ -92,6 +95,7 @@ func fromDDNSScripts(data string) (*imported, error) {
 			return nil, errors.New("it has sections that ddns-scripts does not know; name its file, which is /etc/config/ddns")
 		}
 	}
+	m.services = paired(m.services)
 	return m, nil
 }
 
@@ -99,7 +103,7 @@ func fromDDNSService(p uci.Section) *importedService {
 	s := &importedService{section: section{kind: "service", name: p.Name}}
 	if p.Name == "" {
 		s.name = "service"
-		s.note("the section's name", "it had none; choose one that says more")
+		s.note(noName, "it had none; choose one that says more")
 	}
 	g := ddnsOptions(p)
 	on, _ := truth(g["enabled"])
