@@ -1,9 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,98 +17,82 @@ type rpcImport struct {
 
 type rpcImported struct {
 	rpcService
-	From  string   `json:"from"`  // the section of ddns-scripts; empty if it has no name
+	From  string   `json:"from"`  // the sections of ddns-scripts; empty if it has no name
 	Notes []string `json:"notes"` // what could not be carried over
 	Off   []string `json:"off"`   // why wandns cannot have it
 }
 
-// found reads what ddns-scripts is configured to do.
-func (r *rpcd) found() (*imported, []string, error) {
+// found reads what ddns-scripts is configured to do, and returns its file too.
+func (r *rpcd) found() (*imported, string, error) {
 	data, _, err := readSmall(r.ddns)
 	if err != nil {
-		return nil, nil, fmt.Errorf("there is nothing to take over: %s could not be read: %w", r.ddns, err)
+		return nil, "", fmt.Errorf("there is nothing to take over: %s could not be read: %w", r.ddns, err)
 	}
 	m, err := fromDDNSScripts(data)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s was not understood: %w", r.ddns, err)
-	}
-	var from []string
-	for _, s := range m.services {
-		if len(s.notes) > 0 && strings.HasPrefix(s.notes[0], "the section's name") {
-			from = append(from, "")
-		} else {
-			from = append(from, s.name)
-		}
+		return nil, "", fmt.Errorf("%s was not understood: %w", r.ddns, err)
 	}
 	own, _, _ := readSmall(r.config)
 	there, _ := parseUCI(own)
+	for _, s := range m.services {
+		for _, t := range there {
+			if len(s.off) == 0 && covers(t, s.section) {
+				s.name, s.there = t.name, true
+			}
+		}
+	}
 	m.resolve(there...)
-	return m, from, nil
+	return m, data, nil
+}
+
+// covers reports whether a service keeps the names of another one up to date
+// already, whatever else it is told.
+func covers(t, s section) bool {
+	names, _ := t.find("hostnames")
+	mine, _ := s.find("hostnames")
+	for _, h := range mine.values {
+		if !slices.Contains(names.values, h) {
+			return false
+		}
+	}
+	family := cmp.Or(t.text("family"), "both")
+	on, _ := truth(cmp.Or(t.text("enabled"), "1"))
+	return t.kind == "service" && t.text("provider") == s.text("provider") && !t.has("server") &&
+		(family == "both" || family == s.text("family")) && (on || s.text("enabled") != "true")
 }
 
 // preview shows what can be taken over from ddns-scripts.
 func (r *rpcd) preview(rpcArgs) any {
 	out := rpcImport{Notes: []string{}, Services: []rpcImported{}}
-	m, from, err := r.found()
+	m, data, err := r.found()
 	if err != nil {
 		out.Error = err.Error()
 		return out
 	}
+	parsed, _ := uci.Parse(data)
 	out.Notes = append(out.Notes, m.notes...)
-	for i, s := range m.services {
-		out.Services = append(out.Services, rpcImported{masked(s.section), from[i], append([]string{}, s.notes...), append([]string{}, s.off...)})
+	for _, s := range m.services {
+		var from []string
+		for _, i := range s.from {
+			from = append(from, parsed[i].Name)
+		}
+		one := rpcImported{masked(s.section), strings.Join(from, ", "), append([]string{}, s.notes...), append([]string{}, s.off...)}
+		if s.there {
+			if s.text("enabled") == "true" {
+				one.Notes = append(one.Notes, fmt.Sprintf("wandns has this already, as service %q; it only has to be switched off in ddns-scripts", s.name))
+			} else {
+				one.Off = append(one.Off, fmt.Sprintf("wandns has this already, as service %q", s.name))
+			}
+		}
+		out.Services = append(out.Services, one)
 	}
 	return out
 }
 
-// takeover adds services of ddns-scripts to the configuration, secrets and
-// all. What stands there stays as it is.
-func (r *rpcd) takeover(a rpcArgs) any {
-	m, _, err := r.found()
-	if err != nil {
-		return said{Code: exitFailed, Error: err.Error()}
-	}
-	var add []section
-	for _, s := range m.services {
-		if slices.Contains(a.Services, s.name) && len(s.off) == 0 {
-			add = append(add, s.section)
-		}
-	}
-	if len(add) == 0 || len(add) != len(a.Services) {
-		return said{Code: exitUsage, Error: "nothing was taken over: ddns-scripts has changed meanwhile; look at the preview again"}
-	}
-	data, _, err := readSmall(r.config)
-	if err != nil {
-		return said{Code: exitFailed, Error: fmt.Sprintf("nothing was taken over: %s could not be read: %v", r.config, err)}
-	}
-	if _, errs := uci.Parse(data); len(errs) > 0 {
-		return said{Code: exitConfig, Error: fmt.Sprintf("nothing was taken over: %s, %v; correct it first", r.config, errs[0])}
-	}
-	data = strings.TrimRight(data, "\n") + "\n\n" + uciText(add)
-	if err := replaceConfig(r.config, data); err != nil {
-		return said{Code: exitFailed, Error: "nothing was taken over: " + err.Error()}
-	}
-	return said{Text: fmt.Sprintf("%d taken over", len(add))}
-}
-
-// replaceConfig replaces a file at once, on flash: all of it or nothing. The
-// name begins with a dot, so that uci takes it for no configuration.
-func replaceConfig(path, data string) error {
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp) //nolint:errcheck // it is gone if all went well
-	_, err = f.WriteString(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(temp, path)
+// switchedOn reports whether ddns-scripts runs a section. What it cannot read
+// counts as on: some versions take it for that.
+func switchedOn(s uci.Section) bool {
+	enabled := ddnsOptions(s)["enabled"]
+	on, known := truth(enabled)
+	return enabled != "" && (on || !known)
 }

@@ -29,6 +29,7 @@ test('every right to the plugin is a method of it, with the arguments that are s
 test('what changes or sends something takes the right to write', () => {
 	assert.deepEqual(acl.write.ubus.wandns, [ 'account', 'rehearse', 'resume', 'takeover', 'update' ]);
 	assert.equal(acl.read.uci, undefined, 'reading the configuration would show its secrets');
+	assert.deepEqual(acl.write.uci, [ 'wandns' ], 'other configurations run what they are told as root');
 	assert.deepEqual(acl.read.file, { '/var/run/wandns/status.json': [ 'read' ] });
 	assert.ok(!JSON.stringify(acl).match(/\*|exec/), 'a right is wider than one method or file');
 });

@@ -321,6 +321,9 @@ step('takes a service over from ddns-scripts', async (page) => {
 	if (!process.env.LUCI_IMPORT)
 		return console.log('    not done: LUCI_IMPORT=1 does it, and changes /etc/config/ddns');
 	await button(page, 'Take over').click();
+	await page.getByText('starts with the router').first().waitFor();
+	await shot(page, 'took-over');
+	await button(page, 'Continue').click();
 	await page.waitForURL('**/overview');
 	await page.locator('.wandns-card[data-service="' + process.env.LUCI_IMPORT + '"]').waitFor();
 	await shot(page, 'taken-over');

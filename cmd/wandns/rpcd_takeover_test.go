@@ -1,0 +1,399 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// incumbent is a router with stand-ins: init scripts that write down what they
+// are told and what stands in the configurations then, an updater that runs as
+// ddns-scripts' own does, and a wandns that shows what it is configured to do.
+type incumbent struct {
+	t   *testing.T
+	dir string
+}
+
+const standInWandns = `#!/bin/sh
+cd DIR
+echo "wandns $1, on $(grep -c "enabled '1'" etc/config/wandns), ddns $(grep -c "enabled '1'" etc/config/ddns)" >>ledger
+[ "$1" != reload ] || sed -n "s/^config service '\(.*\)'/{\"name\":\"\1\"}/p" etc/config/wandns | paste -sd, | sed 's/.*/{"services":[&]}/' >run/status.json
+`
+
+const standInDDNS = `#!/bin/sh
+cd DIR
+echo "ddns $1" >>ledger
+case "$1" in
+stop | restart) for f in var/run/ddns/*.pid; do kill "$(cat "$f")"; done 2>/dev/null ;;
+esac
+[ "$1" != restart ] || sed -n "s/^config service '\(.*\)'/\1/p" etc/config/ddns | while read -r section; do
+	DIR/usr/lib/ddns/dynamic_dns_updater.sh -v 0 -S "$section" -- start &
+done
+exit 0
+`
+
+const standInUpdater = `#!/bin/sh
+cd DIR
+sed -n "/^config service '$4'/,/^$/p" etc/config/ddns | grep -q "enabled '1'" || exit 1
+trap 'kill $!; exit' TERM
+echo $$ >"var/run/ddns/$4.pid"
+while [ -e "$0" ]; do sleep 1 & wait; done
+`
+
+func newIncumbent(t *testing.T, own, ddns string) *incumbent {
+	t.Helper()
+	r := &incumbent{t, t.TempDir()}
+	for name, text := range map[string]string{
+		"etc/config/wandns": own, "etc/config/ddns": ddns, "etc/init.d/wandns": standInWandns, "etc/init.d/ddns": standInDDNS,
+		"usr/lib/ddns/dynamic_dns_updater.sh": standInUpdater, "var/run/ddns/none": "", "run/none": "", "ledger": "",
+	} {
+		if err := os.MkdirAll(filepath.Dir(r.path(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		r.write(name, text)
+	}
+	t.Cleanup(r.end)
+	return r
+}
+
+// end ends what the stand-ins left running.
+func (r *incumbent) end() {
+	list := processes()
+	for _, p := range list {
+		if !slices.Contains(p.args, r.path("usr/lib/ddns/dynamic_dns_updater.sh")) {
+			continue
+		}
+		for _, c := range list {
+			if c.pid == p.pid || c.parent == p.pid {
+				_ = syscall.Kill(c.pid, syscall.SIGKILL)
+			}
+		}
+	}
+}
+
+func (r *incumbent) path(name string) string { return filepath.Join(r.dir, name) }
+
+func (r *incumbent) write(name, text string) {
+	r.t.Helper()
+	if err := os.WriteFile(r.path(name), []byte(strings.ReplaceAll(text, "DIR", r.dir)), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *incumbent) read(name string) string {
+	r.t.Helper()
+	data, err := os.ReadFile(r.path(name))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(data), r.dir, "DIR")
+}
+
+func (r *incumbent) call(method string, services ...string) said {
+	r.t.Helper()
+	input, err := json.Marshal(map[string]any{"services": services})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if services == nil {
+		input = []byte("{}")
+	}
+	code, out, stderr := plugin(r.t, string(input), "--config", r.path("etc/config/wandns"), "--ddns", r.path("etc/config/ddns"), "call", method)
+	var answer said
+	if err := json.Unmarshal([]byte(out), &answer); err != nil || code != exitDone || strings.Contains(out, "canary") {
+		r.t.Fatalf("exit %d: %s%s", code, out, stderr)
+	}
+	answer.Error = strings.ReplaceAll(answer.Error, r.dir, "DIR")
+	return answer
+}
+
+// run starts an updater as hotplug does, and returns its process once it runs.
+func (r *incumbent) run(section string) int {
+	r.t.Helper()
+	c := exec.Command(r.path("usr/lib/ddns/dynamic_dns_updater.sh"), "-v", "0", "-S", section, "--", "start")
+	if err := c.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	go c.Wait()
+	return r.pid(section, 0)
+}
+
+// pid waits for a process of a section other than the one before.
+func (r *incumbent) pid(section string, before int) int {
+	r.t.Helper()
+	for range 500 {
+		data, _ := os.ReadFile(r.path("var/run/ddns/" + section + ".pid"))
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && pid != before && alive(pid) {
+			return pid
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.t.Fatalf("nothing runs for %s", section)
+	return 0
+}
+
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+const ownEmpty = "config wandns 'global'\n\toption enabled '0'\n\toption run_dir 'DIR/run'\n"
+
+func taken(name, host, more string) string {
+	return "\nconfig service '" + name + "'\n\toption enabled '1'\n\toption provider 'noip'\n\toption username 'me@example.com'\n\toption password 'canary'\n\tlist hostnames '" + host + "'\n" + more
+}
+
+// What becomes of both configurations, what is run in which order, and what the
+// user is told.
+func TestTakeover(t *testing.T) {
+	const started = "wandns enable, on 2, ddns %d\nwandns reload, on 2, ddns %[1]d\nwandns running, on 2, ddns %[1]d\n"
+	const on = "It is switched on, runs, and starts with the router.\n"
+	const last = "ddns-scripts has no other service: it is stopped and does not start with the router any more."
+	// As the packages of 22.03 to 25.12 come: nothing is switched on in it.
+	const shipped = "#\n# See the documentation\n#\nconfig ddns \"global\"\n\toption ddns_dateformat \"%%F %%R\"\n#\toption ddns_rundir \"/var/run/ddns\"\n\toption upd_privateip \"0\"\n\n\n" +
+		"config service \"myddns_ipv4\"\n\toption service_name\t\"no-ip.com\"\n\toption lookup_host\t\"home.example.com\"\n\toption domain\t\t\"home.example.com\"\n" +
+		"\toption username\t\t\"me@example.com\"\n\toption password\t\t\"canary\"\n\toption interface\t\"wan\"\n\toption ip_source\t\"network\"\n\toption ip_network\t\"wan\"\n%s\n" +
+		"config service \"myddns_ipv6\"\n\toption update_url\t\"http://[USERNAME]:[PASSWORD]@your.provider.net/nic/update?hostname=[DOMAIN]&myip=[IP]\"\n" +
+		"\toption domain\t\t\"yourhost.example.com\"\n\toption username\t\t\"me\"\n\toption password\t\t\"canary\"\n\toption use_ipv6\t\t\"1\"\n\toption use_api_check    \"0\"\n"
+	ownOn := strings.Replace(ownEmpty, "'0'", "'1'", 1)
+	for _, tt := range []struct {
+		name, own, ddns        string
+		services               []string
+		wantOwn, wantDDNS, ran string
+		said                   string
+	}{{
+		"a pair", ownEmpty, "config ddns 'global'\n" + luciSection("myddns_ipv4", "a.example.com", pairFour) + luciSection("myddns_ipv6", "a.example.com", pairSix),
+		[]string{"myddns"},
+		ownOn + taken("myddns", "a.example.com", ""),
+		"config ddns 'global'\n" + luciSection("myddns_ipv4", "a.example.com", strings.Replace(pairFour, "'1'", "'0'", 1)) + luciSection("myddns_ipv6", "a.example.com", strings.Replace(pairSix, "'1'", "'0'", 1)),
+		fmt.Sprintf(started, 0) + "ddns stop\nddns disable\n",
+		"wandns has taken over myddns.\n" + on + "Switched off in ddns-scripts: myddns_ipv4, myddns_ipv6.\n" + last,
+	}, {
+		"one of three", "# mine\n" + ownEmpty + "# the end", luciSection("a", "a.example.com", "\toption enabled '1'\n") + luciSection("b", "b.example.com", "\toption enabled '1'\n") + luciSection("c", "c.example.com", "\toption enabled 'on' # why\n"),
+		[]string{"b"},
+		"# mine\n" + ownOn + "# the end\n" + taken("b", "b.example.com", "\toption family 'ipv4'\n"),
+		luciSection("a", "a.example.com", "\toption enabled '1'\n") + luciSection("b", "b.example.com", "\toption enabled '0'\n") + luciSection("c", "c.example.com", "\toption enabled 'on' # why\n"),
+		fmt.Sprintf(started, 1) + "ddns restart\n",
+		"wandns has taken over b.\n" + on + "Switched off in ddns-scripts: b.\nddns-scripts goes on with a, c.",
+	}, {
+		"as it is shipped, switched on", ownEmpty, fmt.Sprintf(shipped, "\toption enabled\t\t\"1\"  # since May"),
+		[]string{"myddns_ipv4"},
+		ownOn + taken("myddns_ipv4", "home.example.com", "\toption family 'ipv4'\n\toption interface 'wan'\n"),
+		fmt.Sprintf(shipped, "\toption enabled\t\t'0'  # since May"),
+		fmt.Sprintf(started, 0) + "ddns stop\nddns disable\n",
+		"wandns has taken over myddns_ipv4.\n" + on + "Switched off in ddns-scripts: myddns_ipv4.\n" + last,
+	}, {
+		"anonymous, and the switch amid the file", "config service 'own'\n\toption provider 'noip'\n\tlist hostnames 'own.example.com'\n\toption username 'u'\n\toption password 'canary'\n" + ownEmpty,
+		strings.Replace(luciSection("x", "a.example.com", "\toption enabled 1\n"), " 'x'", "", 1) + strings.Replace(luciSection("y", "b.example.com", "\toption enabled yes\n"), " 'y'", "", 1),
+		[]string{"service_2"},
+		"config service 'own'\n\toption provider 'noip'\n\tlist hostnames 'own.example.com'\n\toption username 'u'\n\toption password 'canary'\n" + ownOn + taken("service_2", "b.example.com", "\toption family 'ipv4'\n"),
+		strings.Replace(luciSection("x", "a.example.com", "\toption enabled 1\n"), " 'x'", "", 1) + strings.Replace(luciSection("y", "b.example.com", "\toption enabled '0'\n"), " 'y'", "", 1),
+		fmt.Sprintf(started, 0) + "ddns restart\n",
+		"wandns has taken over service_2.\n" + on + "Switched off in ddns-scripts: the section in line 10.\nddns-scripts goes on with the section in line 2.",
+	}} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newIncumbent(t, tt.own, tt.ddns)
+			if err := os.Chmod(r.path("etc/config/ddns"), 0o640); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.call("takeover", tt.services...); got.Code != exitDone || got.Error != "" || got.Text != tt.said {
+				t.Errorf("said %d %q\n%s\nwant\n%s", got.Code, got.Error, got.Text, tt.said)
+			}
+			if got := r.read("etc/config/wandns"); got != tt.wantOwn {
+				t.Errorf("wandns has\n%s\nwant\n%s", got, tt.wantOwn)
+			}
+			if got := r.read("etc/config/ddns"); got != tt.wantDDNS {
+				t.Errorf("ddns has\n%s\nwant\n%s", got, tt.wantDDNS)
+			}
+			if got := r.read("ledger"); got != tt.ran {
+				t.Errorf("it ran\n%s\nwant\n%s", got, tt.ran)
+			}
+			for file, mode := range map[string]os.FileMode{"etc/config/ddns": 0o640, "etc/config/wandns": 0o600} {
+				if info, err := os.Stat(r.path(file)); err != nil || info.Mode() != mode {
+					t.Errorf("%s has mode %v, %v", file, info.Mode(), err)
+				}
+			}
+			own, ddns := r.read("etc/config/wandns"), r.read("etc/config/ddns")
+			again := r.call("takeover", tt.services...)
+			if again.Code != exitDone || !strings.HasPrefix(again.Text, "wandns had "+tt.services[0]+" already.\nIt is switched on, runs") || strings.Contains(again.Text, "Switched off") {
+				t.Errorf("the second time it said %d %q\n%s", again.Code, again.Error, again.Text)
+			}
+			if r.read("etc/config/wandns") != own || r.read("etc/config/ddns") != ddns || strings.Count(r.read("ledger"), "restart") > strings.Count(tt.ran, "restart") {
+				t.Errorf("the second time it changed something:\n%s%s%s", r.read("etc/config/wandns"), r.read("etc/config/ddns"), r.read("ledger"))
+			}
+		})
+	}
+}
+
+// Whatever becomes of the init script, nothing of a section that was taken runs
+// afterwards, and the others do.
+func TestTakeoverEndsWhatDDNSScriptsRuns(t *testing.T) {
+	const busy = `echo $$ >"var/run/ddns/$4.pid"
+trap 'echo heard' TERM
+while [ -e "$0" ]; do sleep 1; done
+`
+	for _, tt := range []struct{ name, init, updater, error string }{
+		{"as it should", standInDDNS, standInUpdater, ""},
+		{"amid a transfer", standInDDNS, "#!/bin/sh\ncd DIR\n" + busy, ""},
+		{"the script fails", "#!/bin/sh\nexit 3\n", standInUpdater, "ddns-scripts could not be restarted for its other services (DIR/etc/init.d/ddns restart ended with 3); run: service ddns restart"},
+		{"there is no script", "", standInUpdater, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newIncumbent(t, ownEmpty, luciSection("a", "a.example.com", "\toption enabled '1'\n")+luciSection("b", "b.example.com", "\toption enabled '1'\n"))
+			r.write("usr/lib/ddns/dynamic_dns_updater.sh", tt.updater)
+			r.write("etc/init.d/ddns", tt.init)
+			if tt.init == "" {
+				if err := os.Remove(r.path("etc/init.d/ddns")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a, b := r.run("a"), r.run("b")
+			got := r.call("takeover", "a")
+			if got.Error != tt.error || got.Code == exitDone != (tt.error == "") {
+				t.Errorf("said %+v", got)
+			}
+			if _, err := os.Stat(r.path("var/run/ddns/a.pid")); alive(a) || err == nil {
+				t.Errorf("process %d of the section that was taken: running %v; its file: %v", a, alive(a), err)
+			}
+			before := 0
+			if tt.init == standInDDNS && tt.updater == standInUpdater {
+				before = b // it was restarted
+			}
+			r.pid("b", before)
+		})
+	}
+}
+
+// A failure leaves everything as it was, and says so.
+func TestTakeoverThatFails(t *testing.T) {
+	ddns := luciSection("a", "a.example.com", "\toption enabled '1'\n")
+	for _, tt := range []struct {
+		name, own, script string
+		readonly          string
+		code              int
+		says              string
+	}{
+		{"no init script of wandns", ownEmpty, "", "", exitFailed, "wandns does not run with them (there is no DIR/etc/init.d/wandns), and ddns-scripts goes on as before; see: logread -e wandns"},
+		{"wandns' script fails", ownEmpty, "#!/bin/sh\nexit 4\n", "", exitFailed, "(DIR/etc/init.d/wandns enable ended with 4)"},
+		{"wandns does not run", ownEmpty, standInWandns + "[ $1 != running ] || exit 1\n", "", exitFailed, "(DIR/etc/init.d/wandns running ended with 1)"},
+		{"wandns cannot be written", ownEmpty, standInWandns, "wandns", exitFailed, "open DIR/etc/config/.wandns.new: is a directory"},
+		{"ddns cannot be written", ownEmpty, standInWandns, "ddns", exitFailed, "open DIR/etc/config/.ddns.new: is a directory"},
+		{"a broken line", ownEmpty + "option ''\n", standInWandns, "", exitConfig, "DIR/etc/config/wandns, line 4: option and list need a name of letters, digits and _; correct it first"},
+		{"a section of another kind", ownEmpty + "config foreign\n", standInWandns, "", exitConfig, "DIR/etc/config/wandns, line 4, config foreign: there is no such section"},
+		{"a mistake that concerns all", ownEmpty + "\toption state_dir 'here'\n", standInWandns, "", exitConfig, "line 4, state_dir"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newIncumbent(t, tt.own, ddns)
+			if r.write("etc/init.d/wandns", tt.script); tt.script == "" {
+				if err := os.Remove(r.path("etc/init.d/wandns")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.readonly != "" {
+				if err := os.Mkdir(r.path("etc/config/."+tt.readonly+".new"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			pid := r.run("a")
+			got := r.call("takeover", "a")
+			if got.Code != tt.code || !strings.HasPrefix(got.Error, "nothing was taken over: ") || !strings.Contains(got.Error, tt.says) || got.Text != "" {
+				t.Errorf("said %+v", got)
+			}
+			if own, other := r.read("etc/config/wandns"), r.read("etc/config/ddns"); own != tt.own || other != ddns {
+				t.Errorf("the configurations have become\n%s\n%s", own, other)
+			}
+			if !alive(pid) || strings.Contains(r.read("ledger"), "ddns stop") {
+				t.Errorf("nobody updates the name: %v\n%s", alive(pid), r.read("ledger"))
+			}
+		})
+	}
+}
+
+// A daemon that runs but shows other services went on with what it had: there
+// are mistakes. One that shows nothing yet only takes longer.
+func TestTakeoverWaitsForTheDaemon(t *testing.T) {
+	r := newIncumbent(t, strings.Replace(ownEmpty, "'0'", "'1'", 1), "")
+	r.write("etc/init.d/wandns", "#!/bin/sh\n")
+	start := func() (bool, error) {
+		p := &rpcd{&cli{config: r.path("etc/config/wandns")}, r.path("etc/config/ddns")}
+		return p.start([]string{"a"}, time.Now().Add(time.Second))
+	}
+	if shown, err := start(); shown || err != nil {
+		t.Errorf("without a status: %v, %v", shown, err)
+	}
+	r.write("run/status.json", `{"services":[{"name":"old"}]}`)
+	if shown, err := start(); err == nil || !strings.Contains(err.Error(), "mistakes") {
+		t.Errorf("with another status: %v, %v", shown, err)
+	}
+	r.write("run/status.json", `{"services":[{"name":"old"},{"name":"a"}]}`)
+	if shown, err := start(); !shown || err != nil {
+		t.Errorf("with its status: %v, %v", shown, err)
+	}
+	r.write("etc/init.d/wandns", "#!/bin/sh\n[ $1 != reload ]\n")
+	if shown, err := start(); !shown || err != nil {
+		t.Errorf("with another service that has a mistake: %v, %v", shown, err)
+	}
+	r.write("run/status.json", `{"services":[{"name":"old"}]}`)
+	if shown, err := start(); shown || err == nil || !strings.Contains(err.Error(), "reload ended with 1") {
+		t.Errorf("with a mistake that concerns all: %v, %v", shown, err)
+	}
+}
+
+// A script that hangs is waited for, but not for long, and is left to itself.
+func TestInitScriptThatHangs(t *testing.T) {
+	script := writeFile(t, "hangs", "#!/bin/sh\necho $$ >"+t.TempDir()+"/pid\nexec sleep 1000\n")
+	if err := os.Chmod(script, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	err := runInit(script, begun.Add(100*time.Millisecond), "start")
+	if err == nil || !strings.Contains(err.Error(), "takes too long") {
+		t.Errorf("it said %v", err)
+	}
+	for _, p := range processes() {
+		if p.parent == os.Getpid() && strings.Contains(strings.Join(p.args, " "), "sleep 1000") {
+			_ = syscall.Kill(p.pid, syscall.SIGKILL)
+		}
+	}
+}
+
+func TestSwitchOfWandns(t *testing.T) {
+	for name, tt := range map[string]struct{ own, want string }{
+		"no file":          {"-", "config wandns 'global'\n\toption enabled '1'\n\nconfig service 'x'\n"},
+		"an empty file":    {"", "config wandns 'global'\n\toption enabled '1'\n\nconfig service 'x'\n"},
+		"no switch":        {"config wandns global\n# c\n\toption log_level 'info'\n", "config wandns global\n\toption enabled '1'\n# c\n\toption log_level 'info'\n\nconfig service 'x'\n"},
+		"it is on":         {"config wandns global\n\toption enabled yes", "config wandns global\n\toption enabled yes\n\nconfig service 'x'\n"},
+		"it is off":        {"config wandns global\r\n\toption enabled\t\"0\" # off\r\n", "config wandns global\r\n\toption enabled\t'1' # off\r\n\nconfig service 'x'\n"},
+		"off, then off":    {"config wandns global\n\toption enabled 1\n\toption enabled 0\n", "config wandns global\n\toption enabled 1\n\toption enabled '1'\n\nconfig service 'x'\n"},
+		"in one line":      {"config wandns global ; option enabled 0 ; option log_level info\n", "config wandns global ; option enabled '1' ; option log_level info\n\nconfig service 'x'\n"},
+		"without line end": {"config wandns global", "config wandns global\n\toption enabled '1'\n\nconfig service 'x'\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "wandns")
+			if tt.own != "-" {
+				path = writeFile(t, "wandns", tt.own)
+			}
+			e, why := addServices(path, []section{{kind: "service", name: "x"}})
+			if err := e.do(); why != "" || err != nil {
+				t.Fatal(why, err)
+			}
+			if got, err := os.ReadFile(path); err != nil || string(got) != tt.want {
+				t.Errorf("it has become\n%s\nwant\n%s%v", got, tt.want, err)
+			}
+			if err := e.undo(); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.ReadFile(path); tt.own == "-" != os.IsNotExist(err) || err == nil && string(got) != tt.own {
+				t.Errorf("it was put back to\n%s%v", got, err)
+			}
+		})
+	}
+}
