@@ -74,7 +74,8 @@ func (r router) do(what, config string) string {
 
 func TestInitScript(t *testing.T) {
 	const on, ujail = "option enabled 1\n", "sbin/ujail x"
-	plain := `open_instance
+	const lend = "chgrp -R wandns /var/run/wandns.good\n"
+	plain := lend + `open_instance
 set_param command /usr/sbin/wandns run --config /etc/config/wandns --adopted /var/run/wandns.good
 set_param file /var/run/wandns.good/wandns
 set_param reload_signal HUP
@@ -84,8 +85,7 @@ set_param limits core=0
 set_param stdout 1
 set_param stderr 1
 `
-	give := `chgrp -R wandns /var/run/wandns.good
-chown -hR wandns:wandns /etc/wandns /var/run/wandns
+	give := `chown -hR wandns:wandns /etc/wandns /var/run/wandns
 `
 	const drop = "append_param command --user wandns\n"
 	const watch = "append_param file /etc/wandns/home.secret\n"
@@ -112,7 +112,7 @@ add_jail_mount_rw /etc/wandns /var/run/wandns
 		{"with ujail of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6", plain + give + jail + end},
 		{"with mwan3 of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6 etc/init.d/mwan3 x", plain + give + drop + end},
 		{"with mwan3", on, ujail + " etc/init.d/mwan3 x", plain + give + jail + end},
-		{"without a user", on, ujail + " etc/passwd root:x:0:0:::", plain + end},
+		{"without a user", on, ujail + " etc/passwd root:x:0:0:::", strings.TrimPrefix(plain, lend) + end},
 		{"a secret of ours", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail, plain + watch + give + jail + end},
 		{"a secret from elsewhere", on + "option password_file /root/secret\n", ujail, plain + "append_param file /root/secret\n" + end},
 		{"a folder that is not ours alone", on + "option state_dir ROOT/mnt\n", ujail, plain + end},
