@@ -140,7 +140,7 @@ func (b board) files(t *testing.T, provider *httptest.Server) archive {
 	dir := t.TempDir()
 	command(t, root, "make", "-s", b.bin)
 	command(t, root, "go", "run", "./packaging/pack", "-out", dir, "-version", "1.0-r1", "-arch", b.arch)
-	command(t, dir, "tar", "-xzf", one(t, filepath.Join(dir, "ipk/wandns_*.ipk")))
+	command(t, dir, "tar", "-xzf", one(t, filepath.Join(dir, "ipk", b.arch, "wandns_*.ipk")))
 	files := filepath.Join(dir, "files")
 	if err := os.Mkdir(files, 0o755); err != nil {
 		t.Fatal(err)

@@ -108,8 +108,18 @@ func archive(mtime time.Time, folders []string, files []file) ([]byte, error) {
 	return gz(b.Bytes())
 }
 
-// ipkEntry is the package's paragraph in the index of the feed.
+// ipkEntry is the package's paragraph in the index of the feed, which opkg
+// reads badly with what OpenWrt's own feeds leave out.
 func (c *content) ipkEntry(ipk []byte) string {
-	where := fmt.Sprintf("Filename: %s\nSize: %d\nSHA256sum: %x\nDescription: ", c.ipkName(), len(ipk), sha256.Sum256(ipk))
-	return strings.Replace(c.control(), "Description: ", where, 1) + "\n"
+	var b strings.Builder
+	for line := range strings.Lines(c.control()) {
+		switch name, _, _ := strings.Cut(line, ":"); name {
+		case "Source", "SourceName", "SourceDateEpoch", "LicenseFiles", "Require-User", "Maintainer":
+			continue
+		case "Description":
+			fmt.Fprintf(&b, "Filename: %s\nSize: %d\nSHA256sum: %x\n", c.ipkName(), len(ipk), sha256.Sum256(ipk))
+		}
+		b.WriteString(line)
+	}
+	return b.String() + "\n"
 }

@@ -108,7 +108,7 @@ func wanted(t *testing.T, o options, a arch) map[string]file {
 func TestIpk(t *testing.T) {
 	o := packed(t, nil)
 	for _, a := range arches() {
-		outer := untar(t, read(t, o.out, "ipk", "wandns_0.1.0-r1_"+a.name+".ipk"))
+		outer := untar(t, read(t, o.out, "ipk", a.name, "wandns_0.1.0-r1_"+a.name+".ipk"))
 		if len(outer) != 3 || outer[0].name != "./debian-binary" || outer[0].data != "2.0\n" ||
 			outer[1].name != "./data.tar.gz" || outer[2].name != "./control.tar.gz" {
 			t.Fatalf("%s: the container holds %v", a.name, outer)
@@ -160,29 +160,9 @@ func TestIpk(t *testing.T) {
 	}
 }
 
+// A feed has all that its routers install, and nothing that is not for them.
 func TestIpkFeed(t *testing.T) {
 	o := packed(t, nil)
-	index := read(t, o.out, "ipk/Packages")
-	if !bytes.Equal(unzipped(t, read(t, o.out, "ipk/Packages.gz")), index) {
-		t.Error("Packages.gz is another index than Packages")
-	}
-	paragraphs := strings.Split(strings.TrimSuffix(string(index), "\n\n"), "\n\n")
-	if len(paragraphs) != len(arches())+3 {
-		t.Errorf("%d packages in the index for %d architectures, an application and two translations", len(paragraphs), len(arches()))
-	}
-	field := regexp.MustCompile(`(?m)^(\S+): (.*)$`)
-	for _, p := range paragraphs {
-		fields := map[string]string{}
-		for _, m := range field.FindAllStringSubmatch(p, -1) {
-			fields[m[1]] = m[2]
-		}
-		ipk := read(t, o.out, "ipk", fields["Filename"])
-		if fields["Size"] != fmt.Sprint(len(ipk)) || fields["SHA256sum"] != fmt.Sprintf("%x", sha256.Sum256(ipk)) ||
-			!strings.Contains(fields["Filename"], fields["Architecture"]) || fields["Description"] == "" {
-			t.Errorf("the index is wrong about %v", fields)
-		}
-	}
-
 	line := func(text []byte) []byte {
 		_, b, _ := strings.Cut(string(text), "\n")
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(b))
@@ -191,10 +171,64 @@ func TestIpkFeed(t *testing.T) {
 		}
 		return raw
 	}
-	sig := line(read(t, o.out, "ipk/Packages.sig"))
-	key := line(read(t, o.out, "ipk", fmt.Sprintf("%x", sig[2:10])))
-	if !bytes.Equal(sig[:10], key[:10]) || !ed25519.Verify(key[10:], index, sig[10:]) {
-		t.Error("the key beside the index did not sign it")
+	public := read(t, o.out, "ipk/wandns.pub")
+	key := line(public)
+	if name := fmt.Sprintf("%x", key[2:10]); !bytes.Equal(read(t, o.out, "ipk", name), public) {
+		t.Errorf("%s is another key than wandns.pub", name)
+	}
+	field := regexp.MustCompile(`(?m)^(\S+): (.*)$`)
+	for _, a := range arches() {
+		index := read(t, o.out, "ipk", a.name, "Packages")
+		if !bytes.Equal(unzipped(t, read(t, o.out, "ipk", a.name, "Packages.gz")), index) {
+			t.Errorf("%s: Packages.gz is another index than Packages", a.name)
+		}
+		var names []string
+		for p := range strings.SplitSeq(strings.TrimSuffix(string(index), "\n\n"), "\n\n") {
+			fields := map[string]string{}
+			for _, m := range field.FindAllStringSubmatch(p, -1) {
+				fields[m[1]] = m[2]
+			}
+			names = append(names, fields["Package"])
+			ipk := read(t, o.out, "ipk", a.name, fields["Filename"])
+			if fields["Size"] != fmt.Sprint(len(ipk)) || fields["SHA256sum"] != fmt.Sprintf("%x", sha256.Sum256(ipk)) ||
+				!strings.Contains(fields["Filename"], fields["Architecture"]) || fields["Description"] == "" {
+				t.Errorf("%s: the index is wrong about %v", a.name, fields)
+			}
+			for _, name := range []string{"SourceName", "SourceDateEpoch"} {
+				if fields[name] != "" {
+					t.Errorf("%s: %s has %s, which opkg takes for Source", a.name, fields["Package"], name)
+				}
+			}
+			if arch := fields["Architecture"]; arch != a.name && arch != "all" {
+				t.Errorf("%s: %s is for %s, of which opkg complains", a.name, fields["Package"], arch)
+			}
+		}
+		if want := []string{"wandns", "luci-app-example", "luci-i18n-example-de", "luci-i18n-example-zh-cn"}; !slices.Equal(names, want) {
+			t.Errorf("%s: the index has %q, want %q", a.name, names, want)
+		}
+		if sig := line(read(t, o.out, "ipk", a.name, "Packages.sig")); !bytes.Equal(sig[:10], key[:10]) || !ed25519.Verify(key[10:], index, sig[10:]) {
+			t.Errorf("%s: wandns.pub did not sign the index", a.name)
+		}
+	}
+}
+
+// What the README has routers fetch is there, for each of them.
+func TestReadmeNamesTheFeeds(t *testing.T) {
+	o := packed(t, nil)
+	urls := regexp.MustCompile(`https://example\.com/((?:ipk|apk)/[\w./$]+)`).FindAllStringSubmatch(string(read(t, repository, "README.md")), -1)
+	if len(urls) != 4 {
+		t.Errorf("it names %q: want the key and the feed of opkg and of apk", urls)
+	}
+	for _, url := range urls {
+		for _, a := range arches() {
+			path := strings.ReplaceAll(url[1], "$OPENWRT_ARCH", a.name)
+			if path == "ipk/"+a.name {
+				path += "/Packages.gz" // which opkg adds
+			}
+			if len(read(t, o.out, path)) == 0 {
+				t.Errorf("%s is empty", path)
+			}
+		}
 	}
 }
 
@@ -252,8 +286,8 @@ func TestReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n != 14 {
-		t.Errorf("%d files in the feeds, want 14", n)
+	if n != 15 {
+		t.Errorf("%d files in the feeds, want 15", n)
 	}
 }
 
@@ -310,7 +344,7 @@ func TestIpkIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	const budget = 2_600_000
-	ipk := read(t, o.out, "ipk/wandns_0.1.0-r1_mipsel_24kc.ipk")
+	ipk := read(t, o.out, "ipk/mipsel_24kc/wandns_0.1.0-r1_mipsel_24kc.ipk")
 	apk := read(t, o.out, "apk/mipsel_24kc/wandns-0.1.0-r1.apk")
 	t.Logf("ipk %d bytes, apk %d, budget %d", len(ipk), len(apk), budget)
 	if len(ipk) > budget || len(apk) > budget {

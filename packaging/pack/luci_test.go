@@ -32,7 +32,7 @@ func TestLuciApp(t *testing.T) {
 			"./usr/lib/lua/luci/i18n/example.zh-cn.lmo":  "-rw-r--r--",
 		}},
 	} {
-		ipk := untar(t, read(t, o.out, "ipk", c.name+"_0.1.0-r1_all.ipk"))
+		ipk := untar(t, read(t, o.out, "ipk/mipsel_24kc", c.name+"_0.1.0-r1_all.ipk"))
 		files := map[string]string{}
 		for _, e := range untar(t, []byte(ipk[1].data)) {
 			if !strings.HasSuffix(e.name, "/") {

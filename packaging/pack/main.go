@@ -68,7 +68,7 @@ func pack(o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	made, err := each(list, func(c content) (made, error) { return c.pack(apk) })
+	all, err := each(list, func(c content) (made, error) { return c.pack(apk) })
 	if err != nil {
 		return err
 	}
@@ -77,15 +77,15 @@ func pack(o options, w io.Writer) error {
 			return err
 		}
 	}
-	err = o.ipkFeed(made, usign)
 	for _, a := range todo {
-		err = errors.Join(err, o.apkFeed(a.name, made, apk))
+		fits := slices.DeleteFunc(slices.Clone(all), func(m made) bool { return m.arch != a.name && m.arch != "all" })
+		err = errors.Join(err, o.ipkFeed(a.name, fits, usign), o.apkFeed(a.name, fits, apk))
 	}
 	if o.source != "" {
 		err = errors.Join(err, o.publishFeed())
 	}
 	if err == nil {
-		fmt.Fprintf(w, "%d packages in %s, and in %s for %d architectures\n", len(made), filepath.Join(o.out, "ipk"), filepath.Join(o.out, "apk"), len(todo))
+		fmt.Fprintf(w, "%d packages for %d architectures, a feed for each in %s and in %s\n", len(all), len(todo), filepath.Join(o.out, "ipk"), filepath.Join(o.out, "apk"))
 	}
 	return err
 }
@@ -144,32 +144,31 @@ func each[A, B any](list []A, do func(A) (B, error)) ([]B, error) {
 	return done, errors.Join(errs...)
 }
 
-// ipkFeed writes all packages with their index; opkg leaves out what is not
-// for its router.
-func (o options) ipkFeed(list []made, key usignKey) error {
+// ipkFeed writes the packages for an arch, with their index: opkg complains of
+// every package in a feed that is not for its router.
+func (o options) ipkFeed(arch string, list []made, key usignKey) error {
+	dir := filepath.Join(o.out, "ipk", arch)
 	var index []byte
 	for _, m := range list {
 		index = append(index, m.ipkEntry(m.ipk)...)
-		if err := write(filepath.Join(o.out, "ipk", m.ipkName()), m.ipk); err != nil {
+		if err := write(filepath.Join(dir, m.ipkName()), m.ipk); err != nil {
 			return err
 		}
 	}
 	zipped, err := gz(index)
 	return errors.Join(err,
-		write(filepath.Join(o.out, "ipk/Packages"), index),
-		write(filepath.Join(o.out, "ipk/Packages.gz"), zipped),
-		write(filepath.Join(o.out, "ipk/Packages.sig"), key.sign(index)),
-		write(filepath.Join(o.out, "ipk", key.name()), key.public()))
+		write(filepath.Join(dir, "Packages"), index),
+		write(filepath.Join(dir, "Packages.gz"), zipped),
+		write(filepath.Join(dir, "Packages.sig"), key.sign(index)),
+		write(filepath.Join(o.out, "ipk/wandns.pub"), key.public()),
+		write(filepath.Join(o.out, "ipk", key.name()), key.public())) // as images have it in /etc/opkg/keys
 }
 
-// apkFeed writes the packages for an arch: their names do not have it.
+// apkFeed writes the packages for an arch, with their index.
 func (o options) apkFeed(arch string, list []made, key apkKey) error {
 	dir := filepath.Join(o.out, "apk", arch)
 	var entries []indexed
 	for _, m := range list {
-		if m.arch != arch && m.arch != "all" {
-			continue
-		}
 		entries = append(entries, m.entry)
 		if err := write(filepath.Join(dir, m.apkName()), m.apk); err != nil {
 			return err
