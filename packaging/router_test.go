@@ -151,10 +151,17 @@ func (b board) files(t *testing.T, provider *httptest.Server) archive {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := strings.NewReplacer(
-		"option enabled '0'", "option enabled '1'",
-		"config service 'home'", "config service 'home'\n\toption server 'https://example.com:"+port+"'\n\toption ca_file '/etc/ca.pem'\n\toption allow_private '1'\n\toption family 'ipv4'",
-	)
+	service := `
+config service 'home'
+	option provider 'noip'
+	list hostnames 'home.example.com'
+	option username 'user@example.com'
+	option password 'secret'
+	option server 'https://example.com:` + port + `'
+	option ca_file '/etc/ca.pem'
+	option allow_private '1'
+	option family 'ipv4'
+`
 	var a archive
 	a.system(t, filepath.Join(b.guest, "bin/busybox"), "router-init.sh", "sys", "dev", "tmp")
 	a.modules(t, b.guest, "modules", strings.Fields(b.modules)...)
@@ -173,7 +180,7 @@ func (b board) files(t *testing.T, provider *httptest.Server) archive {
 		}
 		data, err := os.ReadFile(path)
 		if name == "etc/config/wandns" {
-			data = []byte(config.Replace(string(data)))
+			data = append(bytes.Replace(data, []byte("option enabled '0'"), []byte("option enabled '1'"), 1), service...)
 		}
 		a.entry(name, 0o100000|int(info.Mode().Perm()), data)
 		return err

@@ -150,6 +150,14 @@ test('what is typed is checked at once', () => {
 	}
 });
 
+test('the name that is suggested is free', () => {
+	assert.equal(model.suggest([]), 'home');
+	assert.equal(model.suggest([ service('work') ]), 'home');
+	assert.equal(model.suggest([ service('home'), service('home3') ]), 'home2');
+	assert.equal(model.suggest([ service('home3'), service('home'), service('home2') ]), 'home4');
+	assert.equal(model.check.name(model.suggest([ service('home') ])), '');
+});
+
 test('providers are found by what one types', () => {
 	assert.deepEqual(model.search(providers, 'SOME dns').map((p) => p.name), [ 'some' ]);
 	assert.equal(model.search(providers, '').length, 2);

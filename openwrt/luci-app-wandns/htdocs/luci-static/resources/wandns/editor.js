@@ -134,11 +134,12 @@ return baseclass.extend({
 		s.tab('more', _('More'));
 		let o;
 		if (!service) {
+			const free = model.suggest(config.services);
 			o = s.taboption('account', form.Value, '_name', _('Name of the service'), _('What you call it here and in the log.'));
 			o.rmempty = false;
-			o.placeholder = 'home';
+			o.placeholder = free;
 			o.validate = function(section, value) {
-				return value === '' ? _('a name, such as home') : model.find(config.services, value) ? _('another service has this name') : model.check.name(value) || true;
+				return value === '' ? _('a name, such as %s').format(free) : model.find(config.services, value) ? _('another service has this name') : model.check.name(value) || true;
 			};
 		}
 		o = s.taboption('account', form.Flag, 'enabled', _('Enabled'));

@@ -268,6 +268,14 @@ function search(providers, text) {
 	});
 }
 
+/* A name that no service has yet. */
+function suggest(services) {
+	let name = 'home', n = 1;
+	while (find(services, name))
+		name = 'home' + (++n);
+	return name;
+}
+
 /* What is wrong with a value while it is typed; the router has the last word. */
 const check = {
 	name: function(v) {
@@ -423,5 +431,5 @@ return baseclass.extend({
 	ago: ago, answer: answer, argOf: argOf, args: args, bytes: bytes, changes: changes, check: check,
 	countdown: countdown, draft: draft, fill: fill, find: find, form: form, hosts: hosts, list: list,
 	log: log, notices: notices, plain: plain, quota: quota, reach: reach, rows: rows, running: running,
-	search: search, seconds: seconds, suffixOfMAC: suffixOfMAC, truth: truth, wan: wan
+	search: search, seconds: seconds, suggest: suggest, suffixOfMAC: suffixOfMAC, truth: truth, wan: wan
 });
