@@ -106,7 +106,7 @@ func (c *content) apk(key apkKey) (data []byte, hash [sha256.Size]byte, err erro
 	t.root(t.object(
 		c.info(t, id, 0),
 		t.array(folders...),
-		t.object(0, 0, script(apkPostInstall+c.installed), script(apkPreDeinstall), 0, 0, script(apkPostUpgrade+c.installed)),
+		t.object(0, 0, script(apkPostInstall+c.installed), script(apkPreDeinstall), script(c.removed), 0, script(apkPostUpgrade+c.installed)),
 	))
 	sum := sha256.Sum256(t.b)
 	copy(t.b[id-typeBlob8+1:], sum[:20])

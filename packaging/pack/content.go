@@ -26,6 +26,7 @@ type content struct {
 	user                 string // that the package manager makes
 	conffiles            []string
 	installed            string // the shell to run after it is installed, besides what OpenWrt does
+	removed              string // the script to run after it is removed
 	files                []file // by path
 	mtime                time.Time
 }
@@ -58,6 +59,13 @@ func (o options) daemon(a arch, mk []byte) (content, error) {
 		strings.Fields(makeVariable(mk, "PACKAGE_DEPENDS"))...)
 	c.license, c.user = makeVariable(mk, "PKG_LICENSE"), makeVariable(mk, "PACKAGE_USER")
 	c.conffiles = []string{"/etc/config/wandns"}
+	makefile, err := os.ReadFile(filepath.Join(o.feed, "Makefile"))
+	if err != nil {
+		return c, err
+	}
+	if c.removed, err = makeScript(makefile, "Package/wandns/postrm"); err != nil {
+		return c, err
+	}
 	program, err := os.ReadFile(filepath.Join(o.bin, a.bin, "wandns"))
 	if err != nil {
 		return c, fmt.Errorf("a program is missing; run: make %s (%w)", a.bin, err)

@@ -64,7 +64,11 @@ func (c *content) ipk() ([]byte, error) {
 	if c.installed != "" {
 		files = append(files, file{"/postinst-pkg", 0o755, []byte(c.installed)})
 	}
-	control, err := archive(c.mtime, nil, append(files, file{"/prerm", 0o755, []byte(ipkPrerm)}))
+	files = append(files, file{"/prerm", 0o755, []byte(ipkPrerm)})
+	if c.removed != "" {
+		files = append(files, file{"/postrm", 0o755, []byte(c.removed)})
+	}
+	control, err := archive(c.mtime, nil, files)
 	if err != nil {
 		return nil, err
 	}

@@ -232,6 +232,49 @@ func TestReadmeNamesTheFeeds(t *testing.T) {
 	}
 }
 
+// Once the package is removed no copy of the passwords is left, and what was
+// published is still known. An upgrade takes nothing.
+func TestRemovalLeavesNoPassword(t *testing.T) {
+	o := packed(t, func(o *options) { o.only = "mipsel_24kc" })
+	outer := untar(t, read(t, o.out, "ipk/mipsel_24kc/wandns_0.1.0-r1_mipsel_24kc.ipk"))
+	scripts := map[string]string{"apk": readADB(t, read(t, o.out, "apk/mipsel_24kc/wandns-0.1.0-r1.apk"), "pckg", public(t, o)).text(3, 5)}
+	for _, e := range untar(t, []byte(outer[2].data)) {
+		if e.name == "./postrm" && e.mode == "-rwxr-xr-x" {
+			scripts["opkg"] = e.data
+		}
+	}
+	secrets := []string{"/var/run/wandns.good/wandns", "/etc/wandns/good/wandns"}
+	others := []string{"/etc/config/wandns", "/etc/wandns/state.db", "/etc/wandns/home.secret", "/var/run/other"}
+	for _, c := range []struct {
+		by, upgrade, argument string
+		left                  []string
+	}{
+		{"opkg", "PKG_UPGRADE=0", "remove", others},
+		{"opkg", "PKG_UPGRADE=1", "upgrade 0.2.0-r1", append(secrets, others...)},
+		{"apk", "", "0.1.0-r1", others}, // it has another script for upgrades
+	} {
+		dir := t.TempDir()
+		for _, path := range append(secrets, others...) {
+			if err := write(dir+path, []byte("secret")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := write(dir+"/script", []byte(scripts[c.by])); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "busybox", "ash", "-c", `chmod +x "$0/script" && "$0/script" `+c.argument, dir)
+		cmd.Env = append(os.Environ(), "IPKG_INSTROOT="+dir, c.upgrade)
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Fatalf("%s %s: %v\n%s", c.by, c.argument, err, out)
+		}
+		for _, path := range append(secrets, others...) {
+			if _, err := os.Stat(dir + path); (err == nil) != slices.Contains(c.left, path) {
+				t.Errorf("after %s %s: %s: %v", c.by, c.argument, path, err)
+			}
+		}
+	}
+}
+
 // Made by usign itself.
 func TestUsignKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")

@@ -92,6 +92,15 @@ func makeVariable(makefile []byte, name string) string {
 	return string(m[1])
 }
 
+// makeScript is a script as the feed's Makefile defines it.
+func makeScript(makefile []byte, name string) (string, error) {
+	m := regexp.MustCompile(`(?s)\ndefine ` + name + `\n(.*?)endef\n`).FindSubmatch(makefile)
+	if m == nil {
+		return "", fmt.Errorf("the feed's Makefile does not define %s", name)
+	}
+	return strings.ReplaceAll(string(m[1]), "$$", "$"), nil
+}
+
 // take adds all files below a folder, which may not be there.
 func (c *content) take(dir, place string) error {
 	files := os.DirFS(dir)
