@@ -69,11 +69,9 @@ $(LUCI)/node_modules: $(LUCI)/package-lock.json | deps
 	npm --prefix $(LUCI) ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-# It adds services and deletes them again, at wandns-sim -forgive 1s, which the
-# router has to reach at SIM.
-e2e-luci: $(LUCI)/node_modules ## drive the LuCI of LUCI_URL in a browser, with LUCI_PASSWORD
+e2e-luci: build $(LUCI)/node_modules ## drive the LuCI of LUCI_URL in a browser, with LUCI_PASSWORD; see the README
 	@$(call install,chromium=chromium)
-	LUCI_URL='$(LUCI_URL)' LUCI_PASSWORD='$(LUCI_PASSWORD)' npm --prefix $(LUCI) run -s e2e
+	@LUCI_URL='$(LUCI_URL)' LUCI_PASSWORD='$(LUCI_PASSWORD)' SIM='$(SIM)' npm --prefix $(LUCI) run -s e2e
 
 # The tests without a kernel of their own, as the routers' processors run them.
 qemu:

@@ -47,6 +47,7 @@ func run() error {
 	}
 	detect := flag.String("detect", "127.0.0.1:8250", "serve No-IP's address detection at `ADDRESS`")
 	dns := flag.String("dns", "127.0.0.1:5353", "answer DNS queries for every name at `ADDRESS`")
+	host := flag.String("at", "", "serve the providers at `HOST` in place of loopback")
 	user := flag.String("user", "user@example.com", "user name of the accounts that have one")
 	password := flag.String("password", "secret", "password of the accounts, and HostUp's API key")
 	hosts := flag.String("hosts", "home.example.com", "hosts of the No-IP account, separated by commas")
@@ -63,6 +64,11 @@ func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 
+	if *host != "" {
+		for _, address := range append(slices.Collect(maps.Values(addresses)), detect) {
+			move(address, *host)
+		}
+	}
 	noip := updatertest.NewNoIP(*user, *password, strings.Split(*hosts, ",")...)
 	freedns := updatertest.NewFreeDNS(*user, *password, "home")
 	all := []updatertest.Service{
@@ -111,6 +117,13 @@ func run() error {
 	}
 	<-ctx.Done()
 	return at.stop()
+}
+
+// move replaces loopback in an address.
+func move(address *string, host string) {
+	if at, port, _ := net.SplitHostPort(*address); at == "127.0.0.1" {
+		*address = net.JoinHostPort(host, port)
+	}
 }
 
 // script hands out the faults.

@@ -53,6 +53,19 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func TestMove(t *testing.T) {
+	for _, c := range []struct{ address, host, want string }{
+		{"127.0.0.1:8245", "192.168.1.5", "192.168.1.5:8245"},
+		{"127.0.0.1:0", "fd00::5", "[fd00::5]:0"},
+		{"10.0.0.1:80", "192.168.1.5", "10.0.0.1:80"},
+		{"", "192.168.1.5", ""},
+	} {
+		if move(&c.address, c.host); c.address != c.want {
+			t.Errorf("it is served at %q, want %q", c.address, c.want)
+		}
+	}
+}
+
 func TestConfig(t *testing.T) {
 	var out strings.Builder
 	printConfig(&out, updatertest.NewNoIP("user", "secret", "home.example.com", "nas.example.com"), "127.0.0.1:8245")

@@ -4,25 +4,32 @@
  *
  *     LUCI_URL=http://192.168.1.1 LUCI_PASSWORD=... node test/e2e.js
  *
- * The router is to reach wandns-sim at SIM. It adds a service e2e, and deletes
- * it again. SHOTS is a folder for pictures, CHROMIUM the browser. */
+ * It adds services of its own, leaves others alone, and at the end the router
+ * is as it was. The providers are bin/wandns-sim, started at the address by
+ * which this machine reaches the router, or at SIM one that runs already, with
+ * -forgive 1s. SHOTS is a folder for pictures, CHROMIUM the browser. */
 
 const assert = require('node:assert/strict');
+const { spawn } = require('node:child_process');
 const fs = require('node:fs');
+const net = require('node:net');
 const path = require('node:path');
 const { chromium } = require('playwright-core');
 
 const URL = (process.env.LUCI_URL || 'http://192.168.1.1').replace(/\/$/, '');
-const SIM = process.env.SIM || 'http://127.0.0.1:8245';
 const SHOTS = process.env.SHOTS || path.join(__dirname, '../../../dist/e2e');
-const PASSWORD = process.env.SIM_PASSWORD || 'secret';
+const SIM_PROGRAM = path.join(__dirname, '../../../bin/wandns-sim');
+const PASSWORD = process.env.SIM ? process.env.SIM_PASSWORD || 'secret' : 'canary-right';
 const SECRETS = [ 'canary-wrong', 'import-canary' ].concat(PASSWORD == 'secret' ? [] : [ PASSWORD ]); // 'secret' is in every example
+const OURS = [ 'wandns_e2e', 'wandns_e2e_keys', 'wandns_e2e_login' ];
+const [ E2E, KEYS, LOGIN ] = OURS;
+const ONCE = Date.now().toString(36); // in names that the router has not published yet
 const MARKUP = '<img src=x onerror="window.hit=1"><b>bold</b>';
 
 const steps = [];
 const step = (name, fn) => steps.push([ name, fn ]);
-const card = (page, state, name) => page.locator('.wandns-card[data-service="' + (name || 'e2e') + '"]' + (state ? '[data-state="' + state + '"]' : ''));
-const sim = (port) => SIM.replace(/:\d+$/, ':' + port);
+const card = (page, state, name) => page.locator('.wandns-card[data-service="' + (name || E2E) + '"]' + (state ? '[data-state="' + state + '"]' : ''));
+const api = (page, ...call) => page.evaluate(([ method, ...args ]) => window.L.require('wandns.api').then((a) => a[method](...args)), call);
 const button = (at, name) => at.getByRole('button', { name: name, exact: true });
 const open = (page, name) => page.goto(URL + '/cgi-bin/luci/admin/services/wandns/' + name);
 const dialog = (page) => page.locator('#modal_overlay .modal');
@@ -31,10 +38,41 @@ async function shot(page, name) {
 	await page.screenshot({ path: path.join(SHOTS, name + '.png'), fullPage: true });
 }
 
-async function removeE2E(page) {
+/* The providers' addresses, and how to end them. */
+async function simulator() {
+	if (process.env.SIM) {
+		const at = (port) => process.env.SIM.replace(/:\d+$/, ':' + port);
+		return { noip: process.env.SIM, hostup: at(8248), sonic: at(8249), end: () => {} };
+	}
+	const router = new globalThis.URL(URL);
+	const here = await new Promise((done, failed) => {
+		const socket = net.connect(router.port || (router.protocol == 'https:' ? 443 : 80), router.hostname.replace(/[[\]]/g, ''), () => {
+			done(socket.localAddress.replace(/^::ffff:/, ''));
+			socket.destroy();
+		}).on('error', failed);
+	});
+	const any = '127.0.0.1:0';
+	const program = spawn(SIM_PROGRAM, [ '-at', here, '-forgive', '1s', '-password', PASSWORD, '-noip', any, '-hostup', any, '-sonic', any,
+		'-freedns', '', '-hostway', '', '-detect', '', '-dns', any ], { stdio: [ 'ignore', 'pipe', 'inherit' ] });
+	const found = { end: () => program.kill() };
+	let said = '';
+	await new Promise((done, failed) => {
+		program.on('error', failed).on('exit', () => failed(new Error(SIM_PROGRAM + ' ended')));
+		program.stdout.on('data', (text) => {
+			said += text;
+			if (said.includes('Ctrl-C'))
+				done();
+		});
+	});
+	for (const m of said.matchAll(/^(\S+) +(http:\S+)$/gm))
+		found[m[1]] = m[2];
+	return found;
+}
+
+async function removeOurs(page) {
 	await open(page, 'overview');
-	await page.locator('h3').first().waitFor();
-	for (const name of [ 'e2e', 'e2e_keys', 'e2e_login' ]) {
+	await page.locator('.wandns-buttons button:enabled').last().waitFor(); // the configuration is there
+	for (const name of OURS) {
 		if (!await card(page, '', name).count())
 			continue;
 		await button(card(page, '', name), 'Delete').click();
@@ -43,13 +81,22 @@ async function removeE2E(page) {
 	}
 }
 
+/* What the router was before, and is to be again. */
+let sim, wasOn;
+
+async function cleanUp(page) {
+	await removeOurs(page);
+	if (!wasOn)
+		await api(page, 'set', 'wandns', 'global', { enabled: '0' });
+}
+
 async function add(page, name, provider, values) {
 	await open(page, 'overview');
 	await button(page, 'Add a service').first().click();
 	await dialog(page).locator('[data-provider="' + provider + '"]').click();
 	await type(page, '_name', name);
 	if (values.enabled === false)
-		await dialog(page).locator('[data-name="enabled"] input[type=checkbox]').uncheck({ force: true });
+		await dialog(page).locator('[data-name="enabled"] input[type=checkbox]').dispatchEvent('click'); // the theme draws another
 	for (const k of Object.keys(values))
 		if (k != 'server' && k != 'enabled')
 			await type(page, k, values[k]);
@@ -72,7 +119,10 @@ step('logs in', async (page) => {
 	await page.waitForSelector('#topmenu, .nav, header');
 	await page.waitForFunction(() => !document.querySelector('input[name=luci_password]'));
 	await page.waitForLoadState('networkidle');
-	await removeE2E(page);
+	await removeOurs(page);
+	const config = await api(page, 'config');
+	assert.ok(config.enabled || !config.services.length, 'wandns is off, and this would switch services on that are not its own; delete them or switch wandns on first');
+	wasOn = config.enabled;
 	await shot(page, 'begin');
 });
 
@@ -81,12 +131,16 @@ step('adds a service, which becomes up to date', async (page) => {
 	await page.getByLabel('Search').fill('no-ip');
 	await shot(page, 'pick');
 	await dialog(page).locator('[data-provider="noip"]').click();
-	await type(page, '_name', 'e2e');
+	await dialog(page).locator('[data-name="_name"] input').waitFor();
+	const free = await dialog(page).locator('[data-name="_name"] input').getAttribute('placeholder');
+	await type(page, '_name', free);
+	assert.equal(await dialog(page).locator('[data-name="_name"] .cbi-input-invalid').count(), 0, 'the name that is suggested is taken');
+	await type(page, '_name', E2E);
 	await type(page, 'hostnames', 'home.example.com');
 	await type(page, 'username', 'user@example.com');
 	await type(page, 'password', PASSWORD);
 	await dialog(page).locator('.cbi-tabmenu').getByText('More').click();
-	await type(page, 'server', SIM);
+	await type(page, 'server', sim.noip);
 	await dialog(page).locator('.cbi-tabmenu').getByText('Address', { exact: true }).click();
 	await shot(page, 'address');
 	await dialog(page).locator('.cbi-tabmenu li').first().click();
@@ -121,7 +175,7 @@ step('shows a wrong password as blocked, with the reason', async (page) => {
 	await card(page, 'disabled').waitFor();
 	await shot(page, 'paused');
 	await button(card(page), 'Edit').click();
-	await type(page, 'hostnames', 'nas.example.com');
+	await type(page, 'hostnames', ONCE + '.example.com');
 	await button(dialog(page), 'Save').click();
 	await button(card(page), 'Start').click();
 	await card(page, 'blocked').waitFor();
@@ -132,6 +186,10 @@ step('shows a wrong password as blocked, with the reason', async (page) => {
 step('goes on when it is mended', async (page) => {
 	await button(card(page), 'Edit').click();
 	await type(page, 'password', PASSWORD);
+	const other = dialog(page).locator('[data-name="hostnames"] .item', { hasText: ONCE });
+	const box = await other.boundingBox();
+	await other.click({ position: { x: box.width - 3, y: box.height / 2 } }); // its cross
+	await other.waitFor({ state: 'detached' });
 	await button(dialog(page), 'Save').click();
 	await card(page, 'ok').waitFor();
 	await button(card(page), 'Update now').click();
@@ -139,20 +197,20 @@ step('goes on when it is mended', async (page) => {
 });
 
 step('calls the account verbs', async (page) => {
-	await add(page, 'e2e_keys', 'hostup', { hostnames: 'home.hostup.example', api_key: PASSWORD, domain: 'hostup.example', server: sim(8248) });
-	await card(page, 'ok', 'e2e_keys').waitFor();
-	await add(page, 'e2e_login', 'sonic', { enabled: false, hostnames: 'home.sonic.example', userid: '1', apikey: 'none', server: sim(8249) });
-	await card(page, 'disabled', 'e2e_login').waitFor();
+	await add(page, KEYS, 'hostup', { hostnames: 'home-' + ONCE + '.hostup.example', api_key: PASSWORD, domain: 'hostup.example', server: sim.hostup });
+	await card(page, 'ok', KEYS).waitFor();
+	await add(page, LOGIN, 'sonic', { enabled: false, hostnames: 'home.sonic.example', userid: '1', apikey: 'none', server: sim.sonic });
+	await card(page, 'disabled', LOGIN).waitFor();
 	await open(page, 'accounts');
-	await card(page, '', 'e2e').locator('[data-action="probe ip"]').click();
-	await card(page, '', 'e2e').getByText(/family|could not/).first().waitFor();
-	const keys = card(page, '', 'e2e_keys');
+	await card(page).locator('[data-action="probe ip"]').click();
+	await card(page).getByText(/family|could not/).first().waitFor();
+	const keys = card(page, '', KEYS);
 	await keys.locator('[data-action="key list"]').click();
 	await keys.locator('td').first().waitFor();
 	await button(keys, 'Disable').first().click();
 	await keys.getByText('✔ Disable').waitFor();
 	await keys.locator('[data-action="key create"]').click();
-	await page.getByLabel('Name').fill('other.hostup.example');
+	await page.getByLabel('Name').fill('other-' + ONCE + '.hostup.example');
 	await button(dialog(page), 'Continue').click();
 	await keys.getByText('✔ Make a key').waitFor();
 	await shot(page, 'accounts');
@@ -160,12 +218,12 @@ step('calls the account verbs', async (page) => {
 	await dialog(page).getByText('cannot be undone').waitFor();
 	await button(dialog(page), 'Delete').click();
 	await keys.getByText('✔ Delete').waitFor();
-	await card(page, '', 'e2e_login').locator('[data-action="key list"]').click();
+	await card(page, '', LOGIN).locator('[data-action="key list"]').click();
 	await page.getByLabel('User name').fill('user@example.com');
 	await page.getByLabel('Password').fill(PASSWORD);
 	await shot(page, 'login');
 	await button(dialog(page), 'Continue').click();
-	await card(page, '', 'e2e_login').getByText(/There are none|✔ List keys/).first().waitFor();
+	await card(page, '', LOGIN).getByText(/There are none|✔ List keys/).first().waitFor();
 });
 
 step('shows the log of one service', async (page) => {
@@ -173,7 +231,7 @@ step('shows the log of one service', async (page) => {
 	await button(card(page), 'Log').click();
 	await page.locator('.wandns-log > div').first().waitFor();
 	for (const line of await page.locator('.wandns-log > div').allInnerTexts())
-		assert.match(line, /e2e: /);
+		assert.ok(line.includes(E2E + ': '), line);
 	await shot(page, 'log');
 });
 
@@ -306,7 +364,7 @@ step('shows markup as text', async (page) => {
 step('resumes what the provider refused', async (page) => {
 	await open(page, 'overview');
 	await button(card(page), 'Edit').click();
-	await type(page, 'hostnames', 'typo.example.com');
+	await type(page, 'hostnames', 'typo-' + ONCE + '.example.com');
 	await button(dialog(page), 'Save').click();
 	await card(page, 'blocked').waitFor();
 	await card(page).getByText('Then press Resume.').waitFor();
@@ -329,21 +387,22 @@ step('takes a service over from ddns-scripts', async (page) => {
 	await shot(page, 'taken-over');
 });
 
-step('cleans up', removeE2E);
-
 (async () => {
 	fs.mkdirSync(SHOTS, { recursive: true });
 	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [ '--no-sandbox' ] });
 	const page = await browser.newPage({ viewport: { width: 1200, height: 900 }, locale: process.env.LOCALE || 'en-US' });
 	page.setDefaultTimeout(60000);
 	const errors = [];
-	page.on('pageerror', (e) => errors.push(e.message));
+	page.on('pageerror', (e) => {
+		if (/wandns/.test(page.url() + e.stack)) // others' are theirs
+			errors.push(e.message);
+	});
 	page.on('response', async (r) => {
 		const body = r.url().includes('/ubus') ? await r.text().catch(() => '') : '';
 		SECRETS.forEach((s) => { if (body.includes(s)) errors.push('a secret came to the browser: ' + body.slice(0, 200)); });
 	});
 	let failed = false;
-	for (const [ name, fn ] of steps) {
+	const run = async (name, fn) => {
 		try {
 			await fn(page);
 			console.log('ok  it ' + name);
@@ -351,9 +410,16 @@ step('cleans up', removeE2E);
 			failed = true;
 			console.log('BAD it ' + name + '\n' + e.stack);
 			await shot(page, 'failed');
-			break;
 		}
-	}
+	};
+	await run('finds the providers', async () => { sim = await simulator(); });
+	for (const [ name, fn ] of steps)
+		if (!failed)
+			await run(name, fn);
+	if (wasOn !== undefined)
+		await run('cleans up', cleanUp);
+	if (sim)
+		sim.end();
 	await browser.close();
 	errors.forEach((e) => console.log('BAD ' + e));
 	process.exit(failed || errors.length ? 1 : 0);
