@@ -21,7 +21,8 @@ export pkgname="PACKAGE"
 default_postinst
 `
 	apkPostInstall  = "#!/bin/sh\n" + apkInstall
-	apkPostUpgrade  = "#!/bin/sh\nexport PKG_UPGRADE=1\n" + apkInstall
+	apkUpgrade      = "#!/bin/sh\nexport PKG_UPGRADE=1\n"
+	apkPostUpgrade  = apkUpgrade + apkInstall
 	apkPreDeinstall = "#!/bin/sh\n" + apkHead + "default_prerm\n"
 )
 
@@ -103,10 +104,17 @@ func (c *content) apk(key apkKey) (data []byte, hash [sha256.Size]byte, err erro
 	// The identity is part of the tree's hash, taken while it is zeros itself.
 	id := t.blob(string(make([]byte, 20)))
 	script := func(text string) value { return t.blob(strings.ReplaceAll(text, "PACKAGE", c.name)) }
+	preUpgrade := ""
+	if c.before != "" {
+		preUpgrade = apkUpgrade + c.before
+	}
 	t.root(t.object(
 		c.info(t, id, 0),
 		t.array(folders...),
-		t.object(0, 0, script(apkPostInstall+c.installed), script(apkPreDeinstall), script(c.removed), 0, script(apkPostUpgrade+c.installed)),
+		t.object(
+			0, script(c.before), script(apkPostInstall+c.installed), script(apkPreDeinstall),
+			script(c.removed), script(preUpgrade), script(apkPostUpgrade+c.installed),
+		),
 	))
 	sum := sha256.Sum256(t.b)
 	copy(t.b[id-typeBlob8+1:], sum[:20])

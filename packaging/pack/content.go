@@ -26,7 +26,7 @@ type content struct {
 	user                 string // that the package manager makes
 	conffiles            []string
 	installed            string // the shell to run after it is installed, besides what OpenWrt does
-	removed              string // the script to run after it is removed
+	before, removed      string // scripts to run before it is installed or upgraded, and after it is removed
 	files                []file // by path
 	mtime                time.Time
 }
@@ -63,8 +63,10 @@ func (o options) daemon(a arch, mk []byte) (content, error) {
 	if err != nil {
 		return c, err
 	}
-	if c.removed, err = makeScript(makefile, "Package/wandns/postrm"); err != nil {
-		return c, err
+	for name, script := range map[string]*string{"preinst": &c.before, "postrm": &c.removed} {
+		if *script, err = makeScript(makefile, "Package/wandns/"+name); err != nil {
+			return c, err
+		}
 	}
 	program, err := os.ReadFile(filepath.Join(o.bin, a.bin, "wandns"))
 	if err != nil {

@@ -65,6 +65,9 @@ func (c *content) ipk() ([]byte, error) {
 		files = append(files, file{"/postinst-pkg", 0o755, []byte(c.installed)})
 	}
 	files = append(files, file{"/prerm", 0o755, []byte(ipkPrerm)})
+	if c.before != "" {
+		files = append(files, file{"/preinst", 0o755, []byte(c.before)})
+	}
 	if c.removed != "" {
 		files = append(files, file{"/postrm", 0o755, []byte(c.removed)})
 	}

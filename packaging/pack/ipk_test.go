@@ -232,45 +232,83 @@ func TestReadmeNamesTheFeeds(t *testing.T) {
 	}
 }
 
+// scripts are those that each package manager runs, by its own names for them.
+func scripts(t *testing.T, o options) map[string]string {
+	t.Helper()
+	apk := readADB(t, read(t, o.out, "apk/mipsel_24kc/wandns-0.1.0-r1.apk"), "pckg", public(t, o))
+	list := map[string]string{"pre-install": apk.text(3, 2), "post-deinstall": apk.text(3, 5), "pre-upgrade": apk.text(3, 6), "post-upgrade": apk.text(3, 7)}
+	for _, e := range untar(t, []byte(untar(t, read(t, o.out, "ipk/mipsel_24kc/wandns_0.1.0-r1_mipsel_24kc.ipk"))[2].data)) {
+		if e.mode == "-rwxr-xr-x" {
+			list[strings.TrimPrefix(e.name, "./")] = e.data
+		}
+	}
+	return list
+}
+
+// ash runs a script on a router that is a folder.
+func ash(t *testing.T, dir, script, argument string, env ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "busybox", "ash", "-c", script, "script", argument)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
 // Once the package is removed no copy of the passwords is left, and what was
 // published is still known. An upgrade takes nothing.
 func TestRemovalLeavesNoPassword(t *testing.T) {
-	o := packed(t, func(o *options) { o.only = "mipsel_24kc" })
-	outer := untar(t, read(t, o.out, "ipk/mipsel_24kc/wandns_0.1.0-r1_mipsel_24kc.ipk"))
-	scripts := map[string]string{"apk": readADB(t, read(t, o.out, "apk/mipsel_24kc/wandns-0.1.0-r1.apk"), "pckg", public(t, o)).text(3, 5)}
-	for _, e := range untar(t, []byte(outer[2].data)) {
-		if e.name == "./postrm" && e.mode == "-rwxr-xr-x" {
-			scripts["opkg"] = e.data
-		}
-	}
+	scripts := scripts(t, packed(t, func(o *options) { o.only = "mipsel_24kc" }))
 	secrets := []string{"/var/run/wandns.good/wandns", "/etc/wandns/good/wandns"}
 	others := []string{"/etc/config/wandns", "/etc/wandns/state.db", "/etc/wandns/home.secret", "/var/run/other"}
+	all := slices.Concat(secrets, others)
 	for _, c := range []struct {
-		by, upgrade, argument string
-		left                  []string
+		script, argument, upgrade string
+		left                      []string
 	}{
-		{"opkg", "PKG_UPGRADE=0", "remove", others},
-		{"opkg", "PKG_UPGRADE=1", "upgrade 0.2.0-r1", append(secrets, others...)},
-		{"apk", "", "0.1.0-r1", others}, // it has another script for upgrades
+		{"postrm", "remove", "PKG_UPGRADE=0", others},
+		{"postrm", "upgrade", "PKG_UPGRADE=1", all},
+		{"post-deinstall", "0.1.0-r1", "", others},
+		{"post-upgrade", "0.2.0-r1", "", all},
 	} {
 		dir := t.TempDir()
-		for _, path := range append(secrets, others...) {
+		for _, path := range all {
 			if err := write(dir+path, []byte("secret")); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := write(dir+"/script", []byte(scripts[c.by])); err != nil {
-			t.Fatal(err)
+		if scripts[c.script] == "" {
+			t.Errorf("there is no %s", c.script)
 		}
-		cmd := exec.CommandContext(t.Context(), "busybox", "ash", "-c", `chmod +x "$0/script" && "$0/script" `+c.argument, dir)
-		cmd.Env = append(os.Environ(), "IPKG_INSTROOT="+dir, c.upgrade)
-		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Fatalf("%s %s: %v\n%s", c.by, c.argument, err, out)
-		}
-		for _, path := range append(secrets, others...) {
+		ash(t, dir, scripts[c.script], c.argument, "IPKG_INSTROOT="+dir, c.upgrade)
+		for _, path := range all {
 			if _, err := os.Stat(dir + path); (err == nil) != slices.Contains(c.left, path) {
-				t.Errorf("after %s %s: %s: %v", c.by, c.argument, path, err)
+				t.Errorf("after %s %s: %s: %v", c.script, c.argument, path, err)
 			}
+		}
+	}
+}
+
+// What runs is stopped before an upgrade, by the package where the package
+// manager does not. Who makes an image has nothing to stop.
+func TestUpgradeStopsTheOldProgram(t *testing.T) {
+	scripts := scripts(t, packed(t, func(o *options) { o.only = "mipsel_24kc" }))
+	for _, c := range []struct{ script, argument, root, env, want string }{
+		{"preinst", "install", "", "PKG_UPGRADE=0", ""},
+		{"preinst", "upgrade", "", "PKG_UPGRADE=1", ""}, // opkg has
+		{"pre-install", "0.1.0-r1", "", "", ""},
+		{"pre-upgrade", "0.1.0-r1", "", "", "stop\n"},
+		{"pre-upgrade", "0.1.0-r1", "/image", "", ""},
+	} {
+		if scripts[c.script] == "" {
+			t.Errorf("there is no %s", c.script)
+		}
+		script := strings.ReplaceAll(scripts[c.script], "/etc/init.d/wandns", "echo")
+		if got := ash(t, t.TempDir(), script, c.argument, "IPKG_INSTROOT="+c.root, c.env); got != c.want {
+			t.Errorf("%s %s in %q: %q, want %q", c.script, c.argument, c.root, got, c.want)
 		}
 	}
 }
