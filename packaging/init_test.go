@@ -33,8 +33,9 @@ func newRouter(t *testing.T) router {
 	r.write("etc/os-release", "VERSION_ID=\"24.10.7\"\n", 0o644)
 	r.write("etc/passwd", "root:x:0:0:::\nwandns:x:32768:32768:::\n", 0o644)
 	r.write("usr/sbin/wandns", `#!/bin/sh
-# check [--usable] --config FILE
+# check [--usable | --without-files] --config FILE
 for file; do :; done
+[ "$2" = --without-files ] || ! grep -n missing "$file" >&2 || bad=1
 [ "$2" = --usable ] || ! grep -n typo "$file" >&2 || bad=1
 ! grep -n broken "$file" >&2 || bad=1
 [ -z "$bad" ] || exit 3
@@ -166,6 +167,8 @@ func TestInitScriptKeepsTheLastGoodConfiguration(t *testing.T) {
 		}
 		holds("var/run/wandns.good/last", good, 0o640)
 	}
+	r.start(good + "missing\n")
+	holds("var/run/wandns.good/last", good+"missing\n", 0o640)
 	for _, off := range []string{"option enabled 0\n", "broken\n"} {
 		if got := r.start(off); strings.Contains(got, "open_instance") {
 			t.Errorf("switched off, and then with a bad edit, procd gets\n%s", got)

@@ -101,6 +101,9 @@ func TestE2EFaultyServiceHoldsUpNoOther(t *testing.T) {
 	if code != exitConfig || !strings.Contains(out, `service "nas", password_file: names a file that could not be read`) || strings.Contains(out, "/nowhere") {
 		t.Errorf("check: %d, %s", code, out)
 	}
+	if code, out := r.say("check", "--without-files"); code != exitDone {
+		t.Errorf("check --without-files: %d, %s", code, out)
+	}
 	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
 	r.up("run")
 	st := r.until("the sound one is published", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK })
@@ -223,8 +226,13 @@ func TestE2EAdoptedConfigurationIsTheLastGoodOneWhereItHasMistakes(t *testing.T)
 	// It serves even if nothing can be used.
 	r.do(os.Remove(last))
 	r.services(current, both[:1], "famly = 'ipv4'\n"+withPassword)
+	r.do(os.Chmod(current, 0o640))
 	launch()
 	r.until("it says so", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.NeedsUser })
+	r.term()
+	if strings.Contains(r.out.String(), "others may read it") {
+		t.Error("it warns of a copy that was made for its user")
+	}
 }
 
 // What has to be done next is what fits the place.

@@ -178,9 +178,10 @@ func setupVersion(*flag.FlagSet) func(*cli, []string) int {
 
 func setupCheck(flags *flag.FlagSet) func(*cli, []string) int {
 	usable := flags.Bool("usable", false, "succeed if the daemon can go by a part of it, too")
+	files := flags.Bool("without-files", false, "succeed although files are missing that it names, too")
 	return func(c *cli, _ []string) int {
 		cfg, err := readConfig(c.config, c.config)
-		if err == nil && !*usable {
+		if err == nil && !*usable && (!*files || cfg.misspelt()) {
 			err = cfg.bad(c.config)
 		}
 		if err != nil {

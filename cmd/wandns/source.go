@@ -66,9 +66,15 @@ func (c *config) hopeless() bool {
 	return len(c.Mistakes) > 0 && !slices.ContainsFunc(c.Services, func(s serviceConfig) bool { return len(s.Mistakes) == 0 || s.awaitsFile() })
 }
 
+// misspelt reports mistakes in the configuration itself, not in files that it
+// names.
+func (c *config) misspelt() bool { return slices.ContainsFunc(c.Mistakes, mistake.inText) }
+
+func (m mistake) inText() bool { return !strings.HasSuffix(m.key, "_file") }
+
 // awaitsFile reports whether only files keep a service from being used.
 func (c serviceConfig) awaitsFile() bool {
-	return c.Enabled && len(c.Mistakes) > 0 && !slices.ContainsFunc(c.Mistakes, func(m mistake) bool { return !strings.HasSuffix(m.key, "_file") })
+	return c.Enabled && len(c.Mistakes) > 0 && !slices.ContainsFunc(c.Mistakes, mistake.inText)
 }
 
 // lookEvery is how soon a file is noticed that a faulty service names.
