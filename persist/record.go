@@ -19,7 +19,7 @@ type Record struct {
 	// another account say nothing about this one.
 	Account string `json:"account"`
 	// Login identifies the account with its credentials: another service
-	// that uses them shares Blocked.
+	// that uses them shares a block of theirs.
 	Login string `json:"login,omitempty"`
 	// Config identifies the configuration that Blocked and Host.Refused
 	// belong to; they end when it changes. So does NotBefore, unless it is
@@ -31,12 +31,16 @@ type Record struct {
 	Waiting   string    `json:"waiting,omitempty"`   // why NotBefore
 	Throttled bool      `json:"throttled,omitempty"` // the provider demands NotBefore of the whole account
 	Spent     bool      `json:"spent,omitempty"`     // NotBefore is when the provider's limit is free again
-	Failures  int       `json:"failures,omitempty"`  // in a row
-	Answer    string    `json:"answer,omitempty"`    // the provider's last, shortened, without secrets
-	Error     string    `json:"error,omitempty"`     // the last fault since something was confirmed
-	Sent      int       `json:"sent,omitempty"`      // requests ever
-	Day       string    `json:"day,omitempty"`       // UTC date that SentToday counts
-	SentToday int       `json:"sentToday,omitempty"` // requests on Day
+	// BlockedLogin: Blocked concerns Login only; else, and in what was stored before
+	// there was this, all of the account.
+	BlockedLogin bool `json:"blockedLogin,omitempty"`
+
+	Failures  int    `json:"failures,omitempty"`  // in a row
+	Answer    string `json:"answer,omitempty"`    // the provider's last, shortened, without secrets
+	Error     string `json:"error,omitempty"`     // the last fault since something was confirmed
+	Sent      int    `json:"sent,omitempty"`      // requests ever
+	Day       string `json:"day,omitempty"`       // UTC date that SentToday counts
+	SentToday int    `json:"sentToday,omitempty"` // requests on Day
 
 	// What counts against the provider's limits; Requests in seconds since 1970.
 	Provider string    `json:"provider,omitempty"` // who counts Requests

@@ -13,6 +13,8 @@ import (
 
 // done takes in an answer.
 func (e *Engine) done(now time.Time, d Done) {
+	d = e.weigh(d)
+	e.heed(d)
 	s := e.find(d.Service)
 	if s == nil || s.flight == nil {
 		return
@@ -21,7 +23,6 @@ func (e *Engine) done(now time.Time, d Done) {
 	if s.Account != d.Account {
 		return // the answer is for the account before a reload
 	}
-	d = e.weigh(d)
 	var fault *Fault
 	if d.Err != nil {
 		var ok bool
@@ -60,10 +61,9 @@ func (e *Engine) done(now time.Time, d Done) {
 	}
 	if fault == nil {
 		s.rec.Failures = 0
-		e.forgive(s.Account)
 		return
 	}
-	if fault.Kind == Blocked && s.Login != d.Login {
+	if fault.denies() && s.Login != d.Login {
 		return // it was about credentials that a reload has replaced
 	}
 	s.rec.Error = fault.Detail
@@ -232,7 +232,7 @@ func graver(a, b *Fault) *Fault {
 	switch {
 	case a == nil:
 		return b
-	case b.Kind > a.Kind, b.Kind == a.Kind && b.RetryAfter > a.RetryAfter:
+	case b.Kind > a.Kind, b.Kind == a.Kind && (b.RetryAfter > a.RetryAfter || a.Login && !b.Login):
 		return b
 	}
 	return a
@@ -245,11 +245,7 @@ func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 	switch f.Kind {
 	case Blocked:
-		for _, o := range e.sharing(s.Account) {
-			o.rec.Blocked = f.Error()
-			e.dirty[o.Name] = true
-		}
-		return
+		return // see block
 	case Spent:
 		if s.Limits.PerDay > 0 {
 			return // the ledger holds the name back, and no other

@@ -45,12 +45,18 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 		} else if s.rec.Account == c.Account {
 			e.wait(now, s, s.rec, first)
 		}
+		s.fresh = s.rec.Account != c.Account
 		e.adopt(now, s, c.Self, terms)
 		e.inherit(now, s, sharing[s.Account], first, i < 0)
 		e.services = append(e.services, s)
 	}
 	for _, s := range e.services {
 		delete(e.records, s.Name)
+	}
+	for _, s := range e.services {
+		if s.fresh {
+			e.share(s)
+		}
 	}
 	if first && e.passed > 0 {
 		e.age(e.passed)
@@ -71,8 +77,8 @@ func (e *Engine) abandon(s *service) {
 }
 
 // inherit takes over what is known of the account by other names of the
-// service, which may be gone: waits, blocks, and what hosts were told. What a
-// service itself left when it was gone may be older than that.
+// service, which may be gone: waits, and what hosts were told. What a service
+// itself left when it was gone may be older than that.
 func (e *Engine) inherit(now time.Time, s *service, names []string, first, back bool) {
 	for _, name := range names {
 		if name == s.Name {
@@ -81,10 +87,6 @@ func (e *Engine) inherit(now time.Time, s *service, names []string, first, back 
 		r := e.records[name]
 		if r.Throttled {
 			e.wait(now, s, r, first)
-		}
-		if e.records[s.Name].Account != s.Account && r.Blocked != "" && r.Login == s.Login {
-			s.rec.Blocked = r.Blocked
-			e.dirty[s.Name] = true
 		}
 		for _, host := range s.Hosts {
 			h, own := r.Hosts.Of(host), s.rec.Hosts.Of(host)
@@ -121,7 +123,7 @@ func (e *Engine) adopt(now time.Time, s *service, c Self, terms *Terms) {
 		s.hold, s.flaps, s.told, s.passes = nil, 0, nil, nil
 		e.dirty[s.Name] = s.stored
 	case s.rec.Config != c.Config:
-		s.unblock()
+		unblock(&s.rec)
 		e.relent(now, s)
 		e.dirty[s.Name] = s.stored
 	}

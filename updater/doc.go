@@ -50,7 +50,8 @@
 //   - A changed configuration ends the waits that are this program's own caution
 //     for that service, and none that its provider demands.
 //   - A blocked service is silent until its configuration changes or the user
-//     resumes it, over reboots too.
+//     resumes it, over reboots too. A refused login blocks the services that have
+//     it, until it is accepted; a refused account or program all of the account.
 //   - An address that the provider confirmed for a name is not sent again.
 //   - Nothing is sent about a name whose last request's outcome a crash left
 //     unknown before it was looked up.

@@ -131,6 +131,7 @@ type service struct {
 	flight   *Request
 	last     time.Time // when the last request left
 	stored   bool      // rec says more than the configuration
+	fresh    bool      // rec is new to its account with the last Configure
 	gaveUp   bool      // on the last request, before its answer
 	unsent   bool      // the last request never reached the provider; its intent is open
 	relented time.Time // when a changed configuration last ended a wait
@@ -304,19 +305,6 @@ func (e *Engine) poke(now time.Time, names []string) {
 	}
 }
 
-func (e *Engine) resume(name string) {
-	named := e.find(name)
-	if named == nil {
-		return
-	}
-	for _, s := range e.sharing(named.Account) {
-		if s.unblock() {
-			e.dirty[s.Name] = true
-		}
-	}
-	e.forgive(named.Account)
-}
-
 // find returns the service with a name, or nil.
 func (e *Engine) find(name string) *service {
 	i := slices.IndexFunc(e.services, func(s *service) bool { return s.Name == name })
@@ -333,34 +321,6 @@ func (e *Engine) Service(name string) (Service, bool) {
 		return Service{}, false
 	}
 	return Service{s.Self, *s.Terms}, true
-}
-
-// forgive lifts the blocks that services which are gone left to the account.
-func (e *Engine) forgive(account string) {
-	for name, r := range e.records {
-		if r.Account == account && r.Blocked != "" && e.find(name) == nil {
-			r.Blocked = ""
-			e.records[name] = r
-			e.dirty[name] = true
-		}
-	}
-}
-
-// unblock forgets that the user had to act.
-func (s *service) unblock() (changed bool) {
-	changed = s.rec.Blocked != ""
-	s.rec.Blocked = ""
-	hosts := &s.rec.Hosts
-	for name, h := range hosts.All() {
-		if h.Refused != "" || h.Suspect != "" {
-			h.Refused, h.Suspect, changed = "", "", true
-			hosts.Set(name, h)
-		}
-	}
-	if changed {
-		s.rec.Failures, s.rec.Error = 0, ""
-	}
-	return changed
 }
 
 // relent ends our own caution, for what failed was another configuration; with

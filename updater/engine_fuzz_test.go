@@ -48,7 +48,7 @@ type fuzzWorld struct {
 	open     map[part]bool // by a crash, and not looked up since
 	saved    map[string]persist.Record
 	floor    map[string]time.Time // by service: no request before
-	blocked  map[string]bool      // by service
+	blocked  map[string]string    // by service: "login" or "account"
 	last     map[string]time.Time // by account: when the last request left
 	prior    map[string]time.Time // and the one before
 	looks    map[string]*fuzzLook // by key
@@ -110,11 +110,12 @@ func newFuzzWorld(t *testing.T) *fuzzWorld {
 	a, b, c, d := home("a.example.com", "b.example.com"), home("c.example.com"), home("d.example.com"), home("e.example.com")
 	b.Name, c.Name, c.Account, d.Name, d.Account = "second", "third", "other", "fourth", "fourth"
 	b.Source, d.Source = WebSource, ProviderSource
+	b.Login = "another login"
 	a.Limits.Floor, b.Limits.Floor = 2*time.Second, 2*time.Second
 	c.Limits = Limits{PerHour: 6, PerDay: 3, HostsPerRequest: 1, OneFamily: true}
 	c.Provider = "limited"
 	c.Hosts = append(c.Hosts, "f.example.com")
-	w := &fuzzWorld{t: t, now: start, stored: start, record: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, open: map[part]bool{}, floor: map[string]time.Time{}, blocked: map[string]bool{}, last: map[string]time.Time{}, prior: map[string]time.Time{}}
+	w := &fuzzWorld{t: t, now: start, stored: start, record: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, open: map[part]bool{}, floor: map[string]time.Time{}, blocked: map[string]string{}, last: map[string]time.Time{}, prior: map[string]time.Time{}}
 	w.e = NewEngine(nil, time.Time{}, 7)
 	w.step(Configure{w.services})
 	return w
@@ -148,16 +149,15 @@ func (w *fuzzWorld) play(b byte) {
 		w.step(Poke{})
 	case 6:
 		s := w.services[n%4]
-		for _, o := range w.services {
-			if o.Account == s.Account {
-				w.blocked[o.Name] = false
-			}
-		}
+		w.lift(s.Account, s.Login, true)
 		w.step(Resume{s.Name})
 	case 7:
 		s := &w.services[n%4]
 		s.Config = fmt.Sprint(s.Config, n)
-		w.blocked[s.Name] = false
+		if s.Name == "second" {
+			s.Login = []string{"login", "another login"}[n>>3]
+		}
+		delete(w.blocked, s.Name)
 		w.step(Configure{w.services})
 	case 8:
 		w.reboot(n)
@@ -239,8 +239,11 @@ func (w *fuzzWorld) answer(n int) {
 	if j.Request.From != "" && j.Request.V4.IsValid() {
 		d.Results[0].V4 = netip.MustParseAddr(fmt.Sprintf("84.0.2.%d", n))
 	}
-	kind := Kind(n % 11)
-	if kind == 0 || kind == 10 || kind == Unconfirmed || n == 15 {
+	kind, login := Kind(n%11), n == 10 || n == 11
+	if login {
+		kind = Blocked
+	}
+	if kind == 0 || kind == Unconfirmed || n == 15 {
 		w.count(j)
 	}
 	if n == 15 {
@@ -248,8 +251,8 @@ func (w *fuzzWorld) answer(n int) {
 		return
 	}
 	if kind >= Unreachable && kind <= Clock {
-		fault := &Fault{Kind: kind, Detail: "fault", RetryAfter: time.Duration(n) * 10 * time.Minute}
-		if n&8 != 0 {
+		fault := &Fault{Kind: kind, Detail: "fault", RetryAfter: time.Duration(n) * 10 * time.Minute, Login: login}
+		if n&8 != 0 && n != 10 {
 			d.Results[0].Fault = fault
 			d.Results[0].V4, d.Results[0].V6 = netip.Addr{}, netip.Addr{}
 		} else {
@@ -265,18 +268,40 @@ func (w *fuzzWorld) answer(n int) {
 			if s.Account != j.Account {
 				continue
 			}
-			switch kind {
-			case Throttled:
-				if at := w.now.Add(fault.RetryAfter); at.After(w.floor[s.Name]) {
-					w.floor[s.Name] = at
-				}
-			case Blocked:
-				w.blocked[s.Name] = true
-			default:
+			if at := w.now.Add(fault.RetryAfter); kind == Throttled && at.After(w.floor[s.Name]) {
+				w.floor[s.Name] = at
 			}
 		}
+		if kind == Blocked {
+			w.block(j.Account, j.Login, login)
+		}
+	}
+	if kind != Blocked && slices.ContainsFunc(d.Results, func(r Result) bool { return r.Fault == nil }) {
+		w.lift(j.Account, j.Login, false)
 	}
 	w.step(d)
+}
+
+// block stops an account, or only a login of it.
+func (w *fuzzWorld) block(account, login string, only bool) {
+	for _, s := range w.services {
+		switch {
+		case s.Account != account:
+		case !only:
+			w.blocked[s.Name] = "account"
+		case s.Login == login && w.blocked[s.Name] == "":
+			w.blocked[s.Name] = "login"
+		}
+	}
+}
+
+// lift ends the blocks of a login, and of its account too.
+func (w *fuzzWorld) lift(account, login string, too bool) {
+	for _, s := range w.services {
+		if s.Account == account && (w.blocked[s.Name] == "login" && s.Login == login || w.blocked[s.Name] == "account" && too) {
+			delete(w.blocked, s.Name)
+		}
+	}
 }
 
 func (w *fuzzWorld) step(ev Event) {
@@ -301,7 +326,7 @@ func (w *fuzzWorld) step(ev Event) {
 		if o := w.looks[l.Key]; o != nil && (o.flight || w.now.Sub(o.at) < o.again) {
 			t.Fatalf("%T: %s leaves %s after the last, in flight %t, allowed after %s", ev, l.Key, w.now.Sub(o.at), o.flight, o.again)
 		}
-		if w.blocked[l.Service] {
+		if w.blocked[l.Service] != "" {
 			t.Fatalf("%T: a blocked service looks outside", ev)
 		}
 		w.looks[l.Key] = &fuzzLook{at: w.now, flight: true, again: again}
@@ -319,7 +344,7 @@ func (w *fuzzWorld) step(ev Event) {
 				t.Fatalf("%T: two requests in flight for one account: %+v and %+v", ev, o, j)
 			}
 		}
-		if w.blocked[j.Service] {
+		if w.blocked[j.Service] != "" {
 			t.Fatalf("%T: a blocked service sends %+v", ev, j)
 		}
 		if at := w.floor[j.Service]; w.now.Before(at) {

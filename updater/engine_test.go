@@ -626,7 +626,7 @@ func TestRefusalOfAReplacedPasswordBlocksNothing(t *testing.T) {
 	mended := home()
 	mended.Login, mended.Config = "new password", "new password"
 	s.after(time.Second, Configure{[]Service{mended}})
-	s.after(time.Second, failed(j, Blocked))
+	s.after(time.Second, denied(j))
 	s.sends("home.example.com 84.0.0.2")
 }
 

@@ -38,9 +38,13 @@ func (k Kind) String() string {
 type Fault struct {
 	Kind       Kind
 	RetryAfter time.Duration // for Throttled
+	Login      bool          // with Blocked: it concerns the credentials that were sent, not all of the account
 	Detail     string        // what happened: a plain clause without secrets
 	Next       string        // what the user can do, if anything
 }
+
+// denies reports a refusal of the credentials that were sent.
+func (f *Fault) denies() bool { return f.Kind == Blocked && f.Login }
 
 func (f *Fault) Error() string {
 	if f.Next == "" {

@@ -202,13 +202,17 @@ func (h *house) see(addrs ...string) {
 }
 
 func (h *house) service() updater.ServiceStatus {
+	if all := h.services(); len(all) > 0 {
+		return all[0]
+	}
+	return updater.ServiceStatus{}
+}
+
+func (h *house) services() []updater.ServiceStatus {
 	synctest.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.status.Services) == 0 {
-		return updater.ServiceStatus{}
-	}
-	return h.status.Services[0]
+	return h.status.Services
 }
 
 // expect checks the state and how many requests there have been.

@@ -33,6 +33,8 @@ func TestEveryProvider(t *testing.T) {
 				{"publishes one family alone", (*tenant).publishesOneFamilyAlone},
 				{"learns a new name", (*tenant).learnsANewName},
 				{"is silent after a wrong login", (*tenant).isSilentAfterAWrongLogin},
+				{"goes on beside a wrong login", func(n *tenant) { n.goesOnBesideAWrongLogin(false) }},
+				{"goes on before a wrong login", func(n *tenant) { n.goesOnBesideAWrongLogin(true) }},
 				{"goes on without an unknown name", (*tenant).goesOnWithoutAnUnknownName},
 				{"obeys when it is throttled", (*tenant).obeysWhenThrottled},
 				{"shows no secret", (*tenant).showsNoSecret},
@@ -113,6 +115,63 @@ func (n *tenant) isSilentAfterAWrongLogin() {
 	n.commands <- updater.Command{With: []updater.Account{n.account(n.hosts...)}}
 	n.settled(n.hosts...)
 	n.end()
+}
+
+// goesOnBesideAWrongLogin has two services of one account, of which one has a
+// mistake in its login.
+func (n *tenant) goesOnBesideAWrongLogin(rightFirst bool) {
+	values := n.values
+	right := n.account(n.hosts[0])
+	n.values = n.sim.Fields()
+	n.values[n.login] = "wrong"
+	wrong := n.account(n.hosts[1])
+	n.values, wrong.Name = values, "wrong"
+	accounts, is := []updater.Account{wrong, right}, 1
+	if rightFirst {
+		accounts, is = []updater.Account{right, wrong}, 0
+	}
+	rests := func(addr string) {
+		n.t.Helper()
+		n.lives(addr)
+		time.Sleep(30 * time.Minute) // floors included
+		if why := n.wrong(n.hosts[0]); why != "" {
+			n.t.Fatalf("%s\n%+v\n%v", why, n.services(), n.sim.Ledger())
+		}
+		if st := n.services(); st[is].State != updater.OK || st[1-is].State != updater.NeedsUser {
+			n.t.Fatalf("%+v\n%v", st, n.sim.Ledger())
+		}
+	}
+	n.start(accounts...)
+	rests("84.0.0.2")
+	used := n.refusals()
+	if used == 0 {
+		n.t.Fatalf("the wrong login is none: %v", n.sim.Ledger())
+	}
+	time.Sleep(day)
+	rests("84.0.0.3")
+	n.off()
+	n.start(accounts...)
+	time.Sleep(day)
+	rests("84.0.0.4")
+	n.kill()
+	n.start(accounts[1], accounts[0])
+	is = 1 - is
+	time.Sleep(day)
+	rests("84.0.0.5")
+	if again := n.refusals(); again != used {
+		n.t.Errorf("the wrong login was used again: %v", n.sim.Ledger())
+	}
+	n.end()
+}
+
+// refusals are how many requests were refused.
+func (n *tenant) refusals() (count int) {
+	for _, e := range n.sim.Ledger() {
+		if e.Status >= 400 {
+			count++
+		}
+	}
+	return count
 }
 
 func (n *tenant) goesOnWithoutAnUnknownName() {

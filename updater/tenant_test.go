@@ -209,10 +209,10 @@ func (n *tenant) lives(addrs ...string) {
 }
 
 // start boots the daemon with the WAN as it is.
-func (n *tenant) start(a updater.Account) {
+func (n *tenant) start(accounts ...updater.Account) {
 	n.t.Helper()
 	n.dead.Store(false)
-	n.boot(a)
+	n.boot(accounts...)
 	n.on = true
 	n.mu.Lock()
 	var addrs []string

@@ -194,11 +194,15 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 	s := e.services[i]
 	c := s.check
 	s.check = nil
+	fault, failed := ev.Err.(*Fault) //nolint:errorlint // as in Done
+	if failed && fault.Kind == Blocked {
+		e.block(c.Account, c.Login, fault)
+	}
 	if s.Account != c.Account {
 		return // the answer is for the account before a reload
 	}
-	if fault, ok := ev.Err.(*Fault); ok { //nolint:errorlint // as in Done
-		if fault.Kind != Blocked || s.Login == c.Login {
+	if failed {
+		if !fault.denies() || s.Login == c.Login {
 			s.rec.Error = fault.Detail
 			e.apply(now, s, Request{}, fault)
 		}

@@ -40,14 +40,13 @@ func (w *fuzzWorld) find(n int) {
 	ev := Checked{Key: c.Key}
 	if fault := (&Fault{Kind: Throttled, Detail: "fault", RetryAfter: time.Duration(n) * 10 * time.Minute}); n >= 14 {
 		if n == 15 {
-			fault.Kind = Blocked
+			fault.Kind, fault.Login = Blocked, len(w.flights) > 0
+			w.block(c.Account, c.Login, fault.Login)
 		}
 		ev.Err = fault
 		for _, o := range w.services {
 			switch at := w.now.Add(fault.RetryAfter); {
-			case o.Account != c.Account:
-			case n == 15:
-				w.blocked[o.Name] = true
+			case o.Account != c.Account, n == 15:
 			case at.After(w.floor[o.Name]):
 				w.floor[o.Name] = at
 			}
@@ -85,7 +84,7 @@ func (w *fuzzWorld) checking(ev Event, plan Plan) {
 		if len(c.Hosts) == 0 || !c.Families[wan.IPv4] && !c.Families[wan.IPv6] {
 			w.t.Fatalf("%T: empty check %+v", ev, c)
 		}
-		if w.blocked[c.Service] || w.now.Before(w.floor[c.Service]) {
+		if w.blocked[c.Service] != "" || w.now.Before(w.floor[c.Service]) {
 			w.t.Fatalf("%T: a service that must be silent makes %+v", ev, c)
 		}
 		if slices.ContainsFunc(w.checks, func(o Check) bool { return o.Service == c.Service || o.Key == c.Key }) {

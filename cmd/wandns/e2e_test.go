@@ -475,6 +475,61 @@ func TestE2EBlockUpdateResumeReload(t *testing.T) {
 	r.until("the problem is gone", func(st updater.Status) bool { return len(st.Problems) == 0 })
 }
 
+// The classic mistake: a second service of the account, with a typo in its
+// password.
+func TestE2EATypoBlocksItsOwnLoginOnly(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	for _, first := range []string{"right", "wrong"} {
+		t.Run(first+" first", func(t *testing.T) {
+			r := newRouter(t, "right.example.com", "wrong.example.com")
+			text := fmt.Sprintf("state_dir = %q\nrun_dir = %q\n", r.path("state"), r.path("run"))
+			services := []string{"right", "wrong"}
+			if first == "wrong" {
+				slices.Reverse(services)
+			}
+			for _, name := range services {
+				password := secret
+				if name == "wrong" {
+					password = "typo"
+				}
+				text += fmt.Sprintf("[[service]]\nname = %q\nprovider = \"noip\"\nhostnames = [\"%s.example.com\"]\nusername = %q\npassword = %q\nserver = %q\n",
+					name, name, r.sim.User, password, r.url)
+			}
+			r.write("wandns.toml", text)
+			settled := func(addr string) {
+				t.Helper()
+				r.until(addr+" is published", func(st updater.Status) bool {
+					ok := len(st.Services) == 2
+					for _, s := range st.Services {
+						if s.Name == "right" {
+							ok = ok && s.State == updater.OK && len(s.Records) == 1 && s.Records[0].Published == addr
+						} else {
+							ok = ok && s.State == updater.NeedsUser && strings.HasSuffix(s.Reason, "correct username and password, then run: wandns resume wrong")
+						}
+					}
+					return ok
+				})
+			}
+			r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+			r.on()
+			settled("84.0.0.2")
+			r.do(wantest.AddAddr("wan0", "84.0.0.3/32"), wantest.DelAddr("wan0", "84.0.0.2/32"))
+			settled("84.0.0.3")
+			r.kill()
+			r.do(wantest.AddAddr("wan0", "84.0.0.4/32"), wantest.DelAddr("wan0", "84.0.0.3/32"))
+			r.on()
+			settled("84.0.0.4")
+			r.term()
+			r.on()
+			settled("84.0.0.4")
+			r.only(4) // one of them with the typo
+		})
+	}
+}
+
 func TestE2ESecondDaemonEnds(t *testing.T) {
 	t.Parallel()
 	if !wantest.InNamespace(t) {

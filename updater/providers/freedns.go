@@ -178,7 +178,9 @@ func (f *freeDNSAccount) read(outcome string, r reply) (string, error) {
 	switch {
 	case r.Status == http1.StatusUnauthorized:
 		if !r.page() && r.RetryAfter == 0 {
-			fault.Kind, fault.RetryAfter, fault.Next = freeDNSRefusal(r.words())
+			detail := fault.Detail
+			fault = freeDNSRefusal(r.words())
+			fault.Detail = detail
 		}
 	case fault.Kind == updater.Blocked, fault.Kind == updater.Refused, fault.Kind == updater.Suspect:
 		fault.Kind = updater.Transient
@@ -189,7 +191,7 @@ func (f *freeDNSAccount) read(outcome string, r reply) (string, error) {
 // freeDNSRefusal guesses what a refusal is about. No list of the texts is
 // public, so what is not clear is left to the next answer to repeat. Quotas
 // come first: their texts speak of accounts and updates too.
-func freeDNSRefusal(text string) (k updater.Kind, wait time.Duration, next string) {
+func freeDNSRefusal(text string) *updater.Fault {
 	has := func(words ...string) bool {
 		for _, w := range words {
 			if strings.Contains(strings.ToLower(text), w) {
@@ -200,17 +202,17 @@ func freeDNSRefusal(text string) (k updater.Kind, wait time.Duration, next strin
 	}
 	switch {
 	case has("hour") && !has("24"):
-		return updater.Throttled, time.Hour, "let nothing else ask freedns.io so often"
+		return &updater.Fault{Kind: updater.Throttled, RetryAfter: time.Hour, Next: "let nothing else ask freedns.io so often"}
 	case has("quota", "limit", "per day", "daily", "today", "tomorrow", "too many", "updates"):
-		return updater.Spent, 0, "wait a day, and check plan"
+		return &updater.Fault{Kind: updater.Spent, Next: "wait a day, and check plan"}
 	case has("premium"):
-		return updater.Refused, 0, "use a Premium account for this"
+		return &updater.Fault{Kind: updater.Refused, Next: "use a Premium account for this"}
 	case has("host", "domain", "record", "value"):
-		return updater.Suspect, 0, "check that this account has the host"
-	case has("password", "username", "user name", "login", "log in", "credential", "authenticat"):
-		return updater.Blocked, 0, "correct username and password"
+		return &updater.Fault{Kind: updater.Suspect, Next: "check that this account has the host"}
 	case has("blocked", "banned", "suspended", "deactivated", "abuse"):
-		return updater.Blocked, 0, "ask freedns.io's support"
+		return &updater.Fault{Kind: updater.Blocked, Next: "ask freedns.io's support"}
+	case has("password", "username", "user name", "login", "log in", "credential", "authenticat"):
+		return &updater.Fault{Kind: updater.Blocked, Login: true, Next: "correct username and password"}
 	}
-	return updater.Suspect, 0, "check hostnames, username and password"
+	return &updater.Fault{Kind: updater.Suspect, Next: "check hostnames, username and password"}
 }

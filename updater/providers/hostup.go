@@ -293,7 +293,7 @@ func readHostUp(w wire, host string, addr netip.Addr, a reply) updated {
 		u.fault = confirmHostUp(w, outcome, addr, line, a)
 		return u
 	case word == "badauth", f.Kind == 0 && a.Status == http1.StatusUnauthorized:
-		f = updater.Fault{Kind: updater.Blocked, Detail: fmt.Sprintf("%s: %s does not accept its token", outcome, w.title), Next: w.login}
+		f = updater.Fault{Kind: updater.Blocked, Login: true, Detail: fmt.Sprintf("%s: %s does not accept its token", outcome, w.title), Next: w.login}
 		u.refused = true
 	case f.Kind == updater.Refused:
 		f.Detail = fmt.Sprintf("%s: %s does not accept the name (%s)", outcome, w.title, word)

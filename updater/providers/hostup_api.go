@@ -30,7 +30,7 @@ func (h hostUpAPI) token(ctx context.Context, host, recordType string) (string, 
 	case !k.Enabled:
 		return "", refuse("wandns key SERVICE enable "+k.ID+" ends that", "the %s token of %s is disabled at HostUp", k.Type, k.Host)
 	case k.Secret == "":
-		return "", &updater.Fault{Kind: updater.Blocked, Detail: fmt.Sprintf("HostUp does not show the %s token of %s to this API key", k.Type, k.Host), Next: "give the key the scope write:domains"}
+		return "", &updater.Fault{Kind: updater.Blocked, Login: true, Detail: fmt.Sprintf("HostUp does not show the %s token of %s to this API key", k.Type, k.Host), Next: "give the key the scope write:domains"}
 	}
 	return k.Secret, nil
 }
@@ -220,7 +220,7 @@ func (h hostUpAPI) path(ctx context.Context) (string, error) {
 		}
 		cursor = next
 	}
-	return "", &updater.Fault{Kind: updater.Blocked, Detail: "this account at HostUp has no domain " + h.domain, Next: "correct domain or api_key"}
+	return "", &updater.Fault{Kind: updater.Blocked, Login: true, Detail: "this account at HostUp has no domain " + h.domain, Next: "correct domain or api_key"}
 }
 
 // call makes a request and returns an answer that is a success: an object, or
@@ -261,9 +261,9 @@ func hostUpProblem(w wire, outcome string, r reply) *updater.Fault {
 	case strings.HasPrefix(code, "upstream_"), status == http1.StatusConflict:
 		f.Kind = updater.Transient
 	case code == "account_inactive":
-		f.Kind, f.Next = updater.Blocked, "look into HostUp's panel why the account is not active"
+		f.Kind, f.Login, f.Next = updater.Blocked, false, "look into HostUp's panel why the account is not active"
 	case code == "verification_failed":
-		f.Kind, f.Next = updater.Blocked, "complete the verification in HostUp's panel"
+		f.Kind, f.Login, f.Next = updater.Blocked, false, "complete the verification in HostUp's panel"
 	}
 	if code != "" {
 		f.Detail += ", code " + r.Excerpt(code)

@@ -382,7 +382,7 @@ func (h *hostWay) call(ctx context.Context, outcome, method, path, host string, 
 			f.Kind, why, f.Next = updater.Refused, "does not accept the name "+host, "correct hostnames"
 		}
 	case http1.StatusUnauthorized:
-		why, f.Next = "does not accept the user name and password", h.login
+		f.Login, why, f.Next = true, "does not accept the user name and password", h.login
 	case http1.StatusForbidden:
 		why, f.Next = fmt.Sprintf("does not let this user have client %q", h.key), "correct username or client_key"
 		if host != "" {

@@ -206,7 +206,7 @@ func verdict(title, word string) (f updater.Fault, account bool) {
 	const half = 30 * time.Minute
 	switch word {
 	case "badauth":
-		return updater.Fault{Kind: updater.Blocked, Detail: title + " does not accept the user name and password (badauth)", Next: "correct username and password"}, true
+		return updater.Fault{Kind: updater.Blocked, Login: true, Detail: title + " does not accept the user name and password (badauth)", Next: "correct username and password"}, true
 	case "badagent":
 		return updater.Fault{Kind: updater.Blocked, Detail: title + " has shut out this program (badagent)", Next: "look for a newer wandns"}, true
 	case "!donator":
@@ -404,7 +404,7 @@ func unknownAnswer(title string, a updater.Answer) *updater.Fault {
 	quoted := a.Excerpt(a.Body)
 	switch {
 	case a.Status == http1.StatusUnauthorized:
-		return &updater.Fault{Kind: updater.Blocked, Detail: title + " does not accept the user name and password (HTTP 401)", Next: "correct username and password"}
+		return &updater.Fault{Kind: updater.Blocked, Login: true, Detail: title + " does not accept the user name and password (HTTP 401)", Next: "correct username and password"}
 	case a.RetryAfter > 0:
 		return &updater.Fault{Kind: updater.Throttled, RetryAfter: a.RetryAfter, Detail: fmt.Sprintf("%s asks to be left alone for %s (HTTP %d)", title, a.RetryAfter.Round(time.Second), a.Status)}
 	case a.Status/100 != 2 && quoted == "":

@@ -92,7 +92,7 @@ func (w wire) fault(outcome string, status int, r reply) *updater.Fault {
 		}
 		f.Next = "check server, and whether the network has a login page"
 	case status == http1.StatusUnauthorized, status == http1.StatusForbidden:
-		f.Kind, f.Next = updater.Blocked, w.login
+		f.Kind, f.Login, f.Next = updater.Blocked, true, w.login
 	case refusal && r.JSON != nil:
 		f.Kind = updater.Refused
 	case refusal:

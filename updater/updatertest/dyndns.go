@@ -11,19 +11,33 @@ import (
 type ban struct {
 	until   time.Time       // silence after 911
 	stopped string          // the error that forbids further requests
+	logins  map[string]bool // that are not to be used again, after badauth
 	hosts   map[string]bool // that are not to be asked for again
 }
 
-// note remembers what an answer forbids.
-func (b *ban) note(answer string) {
+// note remembers what an answer to a login forbids.
+func (b *ban) note(answer, login string) {
 	for line := range strings.Lines(answer) {
 		switch word, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(line)), " "); word {
 		case "911", "dnserr":
 			b.until = time.Now().Add(30 * time.Minute)
-		case "badauth", "abuse", "badagent", "!donator":
+		case "badauth":
+			if b.logins == nil {
+				b.logins = map[string]bool{}
+			}
+			b.logins[login] = true
+		case "abuse", "badagent", "!donator":
 			b.stopped = word
 		}
 	}
+}
+
+// word is what a login is told from now on, or "".
+func (b *ban) word(login string) string {
+	if b.stopped == "" && b.logins[login] {
+		return "badauth"
+	}
+	return b.stopped
 }
 
 func (b *ban) refuse(host string) {
@@ -34,9 +48,9 @@ func (b *ban) refuse(host string) {
 }
 
 // forbids says why a request may not be made, or "".
-func (b *ban) forbids(hosts []string) string {
-	if b.stopped != "" {
-		return "a request after " + b.stopped
+func (b *ban) forbids(hosts []string, login string) string {
+	if word := b.word(login); word != "" {
+		return "a request after " + word
 	}
 	if time.Now().Before(b.until) {
 		return fmt.Sprintf("a request %s too early", time.Until(b.until))

@@ -146,10 +146,10 @@ func (s *HostUp) scripted(f Fault, x *exchange) (reply, bool) {
 		case Wrong:
 			return text(http.StatusOK, "good 9.9.9.9"), true
 		case Error401:
-			s.banOf(token).note("badauth")
+			s.banOf(token).note("badauth", token)
 			return text(http.StatusUnauthorized, "badauth"), true
 		default:
-			s.banOf(token).note(string(f))
+			s.banOf(token).note(string(f), token)
 			return reply{}, false
 		}
 	}
@@ -188,7 +188,7 @@ func (s *HostUp) update(x *exchange) func() reply {
 	if c != nil {
 		x.entry.Type = c.RecordType
 	}
-	if why := s.banOf(token).forbids(x.entry.Hosts); why != "" {
+	if why := s.banOf(token).forbids(x.entry.Hosts, token); why != "" {
 		x.breaks("%s", why)
 	}
 	return func() reply {
@@ -201,7 +201,7 @@ func (s *HostUp) update(x *exchange) func() reply {
 			if c != nil {
 				c.log(x, "", "failed", "The configuration is disabled.")
 			}
-			s.banOf(token).note("badauth")
+			s.banOf(token).note("badauth", token)
 			return text(http.StatusUnauthorized, "badauth")
 		case !strings.Contains(host, "."):
 			return text(http.StatusBadRequest, "notfqdn")

@@ -136,20 +136,23 @@ func (s *NoIP) understand(x *exchange) func() reply {
 		}
 	}
 	x.entry.Type = sent.types()
-	if why := s.ban.forbids(x.entry.Hosts); why != "" {
+	if why := s.ban.forbids(x.entry.Hosts, loginOf(x)); why != "" {
 		x.breaks("%s", why)
 	}
 	return func() reply { return s.answer(x, sent, q.Get("offline")) }
 }
 
-func (s *NoIP) scripted(f Fault, _ *exchange) (reply, bool) {
+// loginOf tells the credentials of a request from all others.
+func loginOf(x *exchange) string { return x.r.Header.Get("Authorization") }
+
+func (s *NoIP) scripted(f Fault, x *exchange) (reply, bool) {
 	switch f {
 	case Wrong:
 		return text(http.StatusOK, "good 9.9.9.9"), true
 	case Error401:
-		s.ban.note("badauth")
+		s.ban.note("badauth", loginOf(x))
 	default:
-		s.ban.note(string(f))
+		s.ban.note(string(f), loginOf(x))
 	}
 	return reply{}, false
 }
@@ -162,10 +165,10 @@ func (s *NoIP) answer(x *exchange, sent Record, offline string) reply {
 	mine, ok := s.authorized(x.r)
 	switch {
 	case !ok:
-		s.ban.note("badauth")
+		s.ban.note("badauth", loginOf(x))
 		return text(http.StatusUnauthorized, "badauth\r\n")
-	case s.ban.stopped != "":
-		return text(http.StatusOK, s.ban.stopped+"\r\n")
+	case s.ban.word(loginOf(x)) != "":
+		return text(http.StatusOK, s.ban.word(loginOf(x))+"\r\n")
 	case offline != "" && !s.Paid:
 		s.unpaid = true
 		return text(http.StatusOK, "!donator\r\n")
@@ -244,7 +247,7 @@ func (d detector) understand(x *exchange) func() reply {
 	if x.r.Method != http.MethodGet || x.r.URL.Path != "/" {
 		x.stray()
 	}
-	if why := d.ban.forbids(nil); why != "" {
+	if why := d.ban.forbids(nil, ""); why != "" {
 		x.breaks("%s", why)
 	}
 	if since := time.Since(d.asked); since < 10*time.Minute {

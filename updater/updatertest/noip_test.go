@@ -80,7 +80,8 @@ func TestNoIP(t *testing.T) {
 			step{raw: get("hostname=none.example.com"), status: 200, want: "nohost"},
 			step{raw: get("hostname=none.example.com"), status: 200, want: "nohost", broken: "after nohost"},
 			step{raw: "GET /nic/update?hostname=home.example.com" + agent, status: 401, want: "badauth"},
-			step{raw: get("hostname=home.example.com"), status: 200, want: "badauth", broken: "after badauth"},
+			step{raw: "GET /nic/update?hostname=home.example.com" + agent, status: 401, want: "badauth", broken: "after badauth"},
+			step{raw: get("hostname=home.example.com"), status: 200, want: "nochg"}, // another login
 		)
 	})
 	t.Run("silence", func(t *testing.T) {
