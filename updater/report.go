@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"time"
@@ -10,16 +11,41 @@ import (
 type logged struct {
 	name    string
 	state   State
-	reason  string
+	reason  uint64   // its sum
 	records []uint64 // sums of what was shown
-	warned  []string // the troubles since all was well
+	well    bool     // it was told last that all is
+	trouble trouble  // since all was well; zero for none
 }
+
+// trouble is why a service is not well, or was before the attempt of the moment:
+// sums of its states and reasons, and times of the run, for a thousand services
+// may have one.
+type trouble struct {
+	is    uint64        // of the moment
+	since time.Duration // it is the same
+	began time.Duration // the first
+	said  uint64        // the last that was told; 0 for none
+	all   []complaint
+}
+
+type complaint struct {
+	sum  uint64
+	told bool // else at debug level only
+}
+
+// A trouble is told once it has lasted, for while a line comes up there is one
+// after the other; if they change all the time, the one of a while later. One
+// that is certain to last is told at once.
+const (
+	lasting      = 10 * time.Second
+	lastingClock = time.Minute // NTP begins when the line is up
+)
 
 // report publishes the status if it changed and logs each transition once.
 func (r *Runner) report(now time.Time) {
 	st := r.status(now)
 	if r.seen {
-		r.tell(st.Services)
+		r.tell(now, st.Services)
 	}
 	b, err := st.json()
 	sum := maphash.Bytes(r.seed, b)
@@ -33,8 +59,9 @@ func (r *Runner) report(now time.Time) {
 	r.measure(st, true)
 }
 
-// tell logs what changed in the services.
-func (r *Runner) tell(services []ServiceStatus) {
+// tell logs what changed in the services, and finds when there will be more to
+// say although nothing happens.
+func (r *Runner) tell(now time.Time, services []ServiceStatus) {
 	if !slices.EqualFunc(r.logged, services, func(l logged, s ServiceStatus) bool { return l.name == s.Name }) {
 		before := r.logged
 		r.logged = make([]logged, len(services))
@@ -45,10 +72,13 @@ func (r *Runner) tell(services []ServiceStatus) {
 			}
 		}
 	}
+	r.sayAt = time.Time{}
 	for i, s := range services {
 		l := &r.logged[i]
-		r.transition(l, s)
-		l.state, l.reason = s.State, s.Reason
+		if at := r.transition(now, l, s); !at.IsZero() && (r.sayAt.IsZero() || at.Before(r.sayAt)) {
+			r.sayAt = at
+		}
+		l.state, l.reason = s.State, maphash.String(r.seed, s.Reason)
 		l.records = l.records[:0]
 		for _, rec := range s.Records {
 			l.records = append(l.records, maphash.Comparable(r.seed, rec))
@@ -57,38 +87,108 @@ func (r *Runner) tell(services []ServiceStatus) {
 }
 
 // transition logs what changed, once: a retry that fails as before is silent.
-func (r *Runner) transition(was *logged, is ServiceStatus) {
-	if was.state == Sending || was.state == Verifying {
+// It returns when a trouble will have lasted.
+func (r *Runner) transition(now time.Time, l *logged, is ServiceStatus) (later time.Time) {
+	published := false
+	if l.state == Sending || l.state == Verifying {
 		for _, rec := range is.Records {
-			if rec.Published == rec.Wanted && !slices.Contains(was.records, maphash.Comparable(r.seed, rec)) {
+			if rec.Published == rec.Wanted && !slices.Contains(l.records, maphash.Comparable(r.seed, rec)) {
 				r.Log.Info("published", "service", is.Name, "hostname", rec.Hostname, "type", rec.Type, "address", rec.Published)
+				published = true
 			}
 		}
 	}
-	if was.state == is.State && was.reason == is.Reason {
-		return
+	switch {
+	case is.State == Sending, is.State == Verifying:
+		switch {
+		case l.state == is.State && l.reason == maphash.String(r.seed, is.Reason):
+		case l.trouble.said != 0:
+			r.Log.Debug(is.Reason, "service", is.Name)
+		default:
+			r.Log.Info(is.Reason, "service", is.Name)
+			l.well = false
+		}
+		return time.Time{}
+	case is.Reason != "":
+		if l.trouble.is == 0 {
+			l.trouble.began = now.Sub(r.began)
+		}
+		later = r.complain(now, &l.trouble, is)
+		l.well = l.well && l.trouble.said == 0
+		return later
+	case is.State == OK && !l.well && !published:
+		r.Log.Info(is.well(), "service", is.Name)
+	case is.State == Disabled && l.state != Disabled && l.state != "":
+		r.Log.Info("it is switched off", "service", is.Name)
 	}
-	switch is.State {
-	case OK, Disabled:
-		was.warned = nil
-		if is.Reason != "" {
-			r.Log.Warn(is.Reason, "service", is.Name)
-		}
-	case Sending, Verifying:
-		say := r.Log.Info
-		if len(was.warned) > 0 {
-			say = r.Log.Debug
-		}
-		say(is.Reason, "service", is.Name)
-	case NeedsUser, Waiting, NoAddress, BadClock:
-		if slices.Contains(was.warned, is.Reason) {
-			return
-		}
-		was.warned = append(was.warned, is.Reason)
-		say := r.Log.Warn
-		if is.State == NeedsUser {
-			say = r.Log.Error
-		}
-		say(string(is.State)+": "+is.Reason, "service", is.Name, "next", is.Next)
+	l.trouble, l.well = trouble{}, is.State == OK
+	return time.Time{}
+}
+
+// complain tells of a trouble, if it is time.
+func (r *Runner) complain(now time.Time, t *trouble, is ServiceStatus) (later time.Time) {
+	sum := maphash.Comparable(r.seed, [2]string{string(is.State), is.Reason})
+	if sum != t.is {
+		t.is, t.since = sum, now.Sub(r.began)
 	}
+	i := slices.IndexFunc(t.all, func(c complaint) bool { return c.sum == sum })
+	first := i < 0
+	if first {
+		i = len(t.all)
+		t.all = append(t.all, complaint{sum: sum})
+	}
+	say := r.Log.Warn
+	switch at := r.began.Add(t.tellAt(is)); {
+	case is.State == NeedsUser && t.said != sum:
+		say = r.Log.Error
+	case t.all[i].told:
+		return time.Time{}
+	case at.After(now) && !lasts(now, is):
+		if first {
+			r.Log.Debug(is.complaint(), "service", is.Name, "next", is.Next)
+		}
+		return at
+	}
+	say(is.complaint(), "service", is.Name, "next", is.Next)
+	t.said, t.all[i].told = sum, true
+	return time.Time{}
+}
+
+func (s ServiceStatus) complaint() string {
+	if s.State == OK {
+		return s.Reason
+	}
+	return string(s.State) + ": " + s.Reason
+}
+
+// tellAt is when the trouble of the moment will have lasted.
+func (t *trouble) tellAt(is ServiceStatus) time.Duration {
+	enough := lasting
+	if is.State == BadClock {
+		enough = lastingClock
+	}
+	if t.said != 0 {
+		return t.since + enough
+	}
+	return min(t.since+enough, t.began+3*enough)
+}
+
+// lasts reports a wait that nothing but the WAN can make a short one.
+func lasts(now time.Time, is ServiceStatus) bool {
+	next, err := time.Parse(time.RFC3339, is.Next)
+	return err == nil && is.State == Waiting && next.Sub(now) > time.Minute
+}
+
+// well says in short what is published.
+func (s ServiceStatus) well() string {
+	text, more := "all is published", -1
+	for _, rec := range s.Records {
+		if more++; more == 0 {
+			text += ": " + rec.Hostname + " is " + rec.Published
+		}
+	}
+	if more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	return text
 }

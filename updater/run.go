@@ -121,10 +121,11 @@ type Runner struct {
 	wake    time.Time
 	permit  Permit // of the last step
 	seed    maphash.Seed
-	shown   uint64   // the sum of what was published last
-	logged  []logged // by service
-	trouble string   // with the journal
-	kept    []string // the services that go on as they were configured before
+	shown   uint64    // the sum of what was published last
+	logged  []logged  // by service
+	sayAt   time.Time // when the log has more to say; zero for never
+	trouble string    // with the journal
+	kept    []string  // the services that go on as they were configured before
 	faulty  []faulty
 	faults  map[string]int // since the start, by service
 	unsaid  string         // why the metrics could not be written
@@ -179,10 +180,14 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			events = slices.Insert(events, at, Event(news))
 		}
 		r.step(jobs, now, events...)
-		if r.wake.IsZero() {
+		at := r.wake
+		if at.IsZero() || !r.sayAt.IsZero() && r.sayAt.Before(at) {
+			at = r.sayAt
+		}
+		if at.IsZero() {
 			timer.Stop()
 		} else {
-			timer.Reset(r.wake.Sub(now))
+			timer.Reset(at.Sub(now))
 		}
 		if r.Rest != nil && r.running == 0 {
 			calm.Reset(moment)
@@ -251,6 +256,9 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 				r.save(time.Now())
 			}
 			st := r.status(time.Now())
+			if r.Once {
+				r.tell(time.Now().Add(time.Hour), st.Services) // what is still wrong will last
+			}
 			r.measure(st, false)
 			return st
 		}
