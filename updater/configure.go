@@ -61,7 +61,7 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 	if first && e.passed > 0 {
 		e.age(e.passed)
 	}
-	e.choose()
+	e.choose(now)
 	e.forgetLooks()
 	return abandoned
 }

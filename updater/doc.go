@@ -52,7 +52,9 @@
 //   - A blocked service is silent until its configuration changes or the user
 //     resumes it, over reboots too. A refused login blocks the services that have
 //     it, until it is accepted; a refused account or program all of the account.
-//   - An address that the provider confirmed for a name is not sent again.
+//   - An address that the provider confirmed for a name is not sent again. An IPv6
+//     one that a line lacks, though it has its prefix, is waited for until the line
+//     is up for three seconds.
 //   - Nothing is sent about a name whose last request's outcome a crash left
 //     unknown before it was looked up.
 //   - Outside nobody is asked for a service that has a public address, and twice

@@ -113,6 +113,8 @@ type Engine struct {
 	aged     bool                      // what is stored looks younger than it is
 	shut     string                    // why nothing may be sent at all
 	state    wan.State
+	lines    map[string]line // by device
+	chooseAt time.Time       // when an address is not waited for any longer; zero for none
 	seen     bool
 	moved    time.Time // when the way to all providers last changed
 	stopped  bool
@@ -149,6 +151,7 @@ type view struct {
 	own        wan.Choice // Choice, but for what is seen from outside
 	from       string     // where the provider takes the address of the connection: see standing
 	asks       *look      // who is to say which address it is
+	until      time.Time  // the confirmed address is waited for; zero if it is not
 }
 
 // hold is a time before which no request leaves.
@@ -243,6 +246,9 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 		e.stopped = true
 	case Tick:
 	}
+	if !e.chooseAt.IsZero() && !e.chooseAt.After(now) {
+		e.choose(now)
+	}
 	p := e.plan(now)
 	p.Permit, p.Cancel = permit, append(abandoned, p.Cancel...)
 	return p
@@ -250,8 +256,9 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 
 func (e *Engine) see(now time.Time, state wan.State) {
 	rerouted := !slices.Equal(e.state.Routes, state.Routes)
+	e.follow(now, state)
 	e.state, e.seen = state, true
-	e.choose()
+	e.choose(now)
 	if rerouted {
 		e.rerouted(now)
 	}

@@ -116,14 +116,15 @@ func (s *service) lookKey(f wan.Family) string {
 }
 
 // choose decides for every service which address of which family it wants.
-func (e *Engine) choose() {
+func (e *Engine) choose(now time.Time) {
+	e.chooseAt = time.Time{}
 	here, chosen, none := map[*look]bool{}, map[wish]pick{}, &view{}
 	for _, s := range e.services {
 		had := s.sees
 		s.sees = [2]*view{none, none}
 		for _, f := range wan.Families() {
 			if e.seen && s.Families[f] {
-				e.chooseFor(s, f, chosen)
+				e.chooseFor(now, s, f, chosen)
 			}
 			if l := s.sees[f].asks; l != nil {
 				here[l] = true
@@ -155,7 +156,7 @@ type pick struct {
 }
 
 // chooseFor chooses for one family; equal wishes share a pick.
-func (e *Engine) chooseFor(s *service, f wan.Family, chosen map[wish]pick) {
+func (e *Engine) chooseFor(now time.Time, s *service, f wan.Family, chosen map[wish]pick) {
 	p, key := s.Policy, s.lookKey(f)
 	i := slices.IndexFunc(e.looks, func(l *look) bool { return l.Key == key })
 	if f == wan.IPv6 {
@@ -171,6 +172,9 @@ func (e *Engine) chooseFor(s *service, f wan.Family, chosen map[wish]pick) {
 		is = pick{&view{Choice: own, own: own}, outside}
 		if outside && s.Source == ProviderSource {
 			is.from = standing(e.state, f, own)
+		}
+		if !outside && f == wan.IPv6 && p.Keep == s.kept(f) {
+			e.await(now, is.view, p)
 		}
 		chosen[w] = is
 	}
@@ -255,7 +259,7 @@ func (e *Engine) looked(now time.Time, ev Looked) {
 		ev.Err = e.judged(fault)
 	}
 	e.take(l, now, ev)
-	e.choose()
+	e.choose(now)
 }
 
 func (e *Engine) take(l *look, now time.Time, ev Looked) {

@@ -63,6 +63,9 @@ func (e *Engine) plan(now time.Time) Plan {
 		}
 	}
 	p.look(e, now)
+	if !e.chooseAt.IsZero() && !e.stopped {
+		p.wake(e.chooseAt)
+	}
 	return p
 }
 

@@ -187,6 +187,9 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 			return NeedsUser, why + s.resumeHint(), ""
 		}
 	}
+	if six := s.sees[wan.IPv6]; six.until.After(now) {
+		return Waiting, six.Reason, shown(now, six.until).Format(time.RFC3339)
+	}
 	if why := e.absent(s); why != "" {
 		return s.absence(now, why)
 	}

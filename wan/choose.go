@@ -48,8 +48,9 @@ type Refusal struct {
 // The default route is the one with the lowest metric, and any that is bound
 // to a source prefix (RTA_SRC, RFC 8028 and OpenWrt's netifd), which serves
 // only addresses inside it. Among a device's addresses the route's preferred
-// source comes first, then p.Keep, then the longest preferred lifetime (RFC
-// 6724 would rank by the peer, whom nobody knows here).
+// source comes first, then p.Keep, also if only another route of the same device
+// and metric serves it, then the longest preferred lifetime (RFC 6724 would rank
+// by the peer, whom nobody knows here).
 //
 // If that device has no global IPv6 address of any kind, because the provider
 // gave it nothing but a delegated prefix, one of another device serves.
@@ -82,6 +83,7 @@ func Choose(s State, f Family, p Policy) Choice {
 				refuse(a, unserved(r), "check the source of the default route")
 				continue
 			case class == global:
+				a, r = s.confirmed(a, r, routes, p.Keep)
 				return s.chosen(a, r, p, refused)
 			case permitted && !private.Prefix.IsValid():
 				private, way = a, r
@@ -95,9 +97,30 @@ func Choose(s State, f Family, p Policy) Choice {
 		}
 	}
 	if private.Prefix.IsValid() {
+		private, way = s.confirmed(private, way, routes, p.Keep)
 		return s.chosen(private, way, p, refused)
 	}
 	return Choice{Refused: refused, Reason: nothing(f, routes, refused)}
+}
+
+// confirmed returns keep in place of an address of the same kind, if a route as
+// good as that one's serves it: netifd makes one for each prefix and address.
+func (s State) confirmed(a Addr, r Route, routes []Route, keep netip.Addr) (Addr, Route) {
+	i := slices.IndexFunc(s.Addrs, func(k Addr) bool { return k.Prefix.Addr() == keep && k.Device == r.Device })
+	if i < 0 || a.Prefix.Addr() == r.PrefSrc {
+		return a, r
+	}
+	k := s.Addrs[i]
+	_, _, kind := judge(a)
+	if _, _, class := judge(k); class != kind {
+		return a, r
+	}
+	for _, o := range routes {
+		if o.Device == r.Device && o.Metric == r.Metric && o.LinkDown == r.LinkDown && o.Leaving == r.Leaving && (!o.Source.IsValid() || o.Source.Contains(keep)) {
+			return k, o
+		}
+	}
+	return a, r
 }
 
 // few bounds what a Choice remembers of a router with thousands of addresses.
