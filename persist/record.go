@@ -137,4 +137,15 @@ type Intent struct {
 	Hosts []string   `json:"hosts"`
 	V4    netip.Addr `json:"v4,omitzero"`
 	V6    netip.Addr `json:"v6,omitzero"`
+	// Uncounted: it is not in Sent yet. Earlier versions counted it when it left.
+	Uncounted bool `json:"uncounted,omitempty"`
+}
+
+// Count counts a request that left, or may have, on a day.
+func (r *Record) Count(day string) {
+	if r.Day != day {
+		r.Day, r.SentToday = day, 0
+	}
+	r.Sent++
+	r.SentToday++
 }

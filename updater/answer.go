@@ -28,6 +28,7 @@ func (e *Engine) done(now time.Time, d Done) {
 		var ok bool
 		if fault, ok = d.Err.(*Fault); !ok { //nolint:errorlint // Update's contract: a *Fault itself
 			s.gaveUp = true // and the intent stays open: nobody knows what happened
+			s.countSent(now)
 			for _, name := range d.Request.Hosts {
 				s.open(d.Request, name)
 			}
@@ -46,13 +47,14 @@ func (e *Engine) done(now time.Time, d Done) {
 	if fault != nil && (fault.Kind == Unreachable || fault.Kind == Clock) {
 		// Nothing happened at the provider, so there is nothing to store: an
 		// outage costs no flash.
-		s.rec.Sent--
-		s.rec.SentToday--
 		s.unsent = true
 		s.unheard(d.Request)
 	} else {
 		e.dirty[s.Name] = true
 		s.rec.Intent = nil
+		if !d.Unasked {
+			s.countSent(now)
+		}
 	}
 	s.keep(results)
 	e.count(now, s, d.Request, results, fault)

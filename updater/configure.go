@@ -18,7 +18,7 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 	}
 	for _, s := range old {
 		if s.flight != nil && !slices.ContainsFunc(services, func(c Service) bool { return c.Name == s.Name }) {
-			e.abandon(s)
+			e.abandon(now, s)
 			abandoned = append(abandoned, s.Name)
 		}
 		if s.stored {
@@ -68,7 +68,8 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 
 // abandon gives up the request of a service that is no more: nobody knows what
 // it did.
-func (e *Engine) abandon(s *service) {
+func (e *Engine) abandon(now time.Time, s *service) {
+	s.countSent(now)
 	for _, name := range s.flight.Hosts {
 		s.open(*s.flight, name)
 	}

@@ -60,6 +60,7 @@ type (
 		Job
 		Results []Result
 		Err     error
+		Unasked bool // it ended before anything was asked of anybody
 	}
 	// Tick is the time that a Plan asked for.
 	Tick struct{}

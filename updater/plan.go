@@ -46,6 +46,9 @@ func (e *Engine) plan(now time.Time) Plan {
 		p.Jobs = append(p.Jobs, Job{s.Name, s.Account, s.Login, s.Config, req})
 		busy[s.Account] = true
 	}
+	if e.stopped {
+		e.close()
+	}
 	p.Save = slices.Contains(slices.Collect(maps.Values(e.dirty)), true)
 	if p.Save && e.aged {
 		e.restamp()
@@ -67,6 +70,17 @@ func (e *Engine) plan(now time.Time) Plan {
 		p.wake(e.chooseAt)
 	}
 	return p
+}
+
+// close ends what is known to have come to nothing: an outage costs no flash
+// before the end, and the next process need not wonder.
+func (e *Engine) close() {
+	for _, s := range e.services {
+		if s.unsent && s.flight == nil && s.rec.Intent != nil {
+			s.rec.Intent, s.unsent = nil, false
+			e.dirty[s.Name] = true
+		}
+	}
 }
 
 func (p *Plan) wake(at time.Time) {
@@ -233,13 +247,18 @@ func (s *service) start(now, at time.Time, req Request) (store bool) {
 	counted := s.Limits.counted() && !s.unsent
 	s.unsent = false
 	if i := s.rec.Intent; counted || i == nil || !slices.Equal(i.Hosts, req.Hosts) || i.V4 != req.V4 || i.V6 != req.V6 {
-		s.rec.Intent = &persist.Intent{At: at, Hosts: req.Hosts, V4: req.V4, V6: req.V6}
+		s.rec.Intent = &persist.Intent{At: at, Hosts: req.Hosts, V4: req.V4, V6: req.V6, Uncounted: true}
 		store = true
 	}
-	if day := now.UTC().Format(time.DateOnly); s.rec.Day != day {
-		s.rec.Day, s.rec.SentToday = day, 0
-	}
-	s.rec.Sent++
-	s.rec.SentToday++
 	return store
+}
+
+// countSent adds a request that left, or may have, to those of the day.
+func (s *service) countSent(now time.Time) {
+	s.rec.Count(now.UTC().Format(time.DateOnly))
+	if i := s.rec.Intent; i != nil {
+		known := *i // another may be stored
+		known.Uncounted = false
+		s.rec.Intent = &known
+	}
 }

@@ -2,6 +2,7 @@ package updater
 
 import (
 	"context"
+	"sync/atomic"
 
 	"wandns/updater/http1"
 )
@@ -14,8 +15,20 @@ func Rehearse(ctx context.Context, show func(*http1.Request)) context.Context {
 	return context.WithValue(ctx, rehearsalKey{}, show)
 }
 
-// rehearsed shows a request that is not to be sent.
+type askedKey struct{}
+
+// noted makes a context that tells whether it was to make a request.
+func noted(ctx context.Context) (context.Context, *atomic.Bool) {
+	var asked atomic.Bool
+	return context.WithValue(ctx, askedKey{}, &asked), &asked
+}
+
+// rehearsed notes a request that is about to be made, and shows one that is not
+// to be sent.
 func rehearsed(ctx context.Context, req *http1.Request) error {
+	if asked, ok := ctx.Value(askedKey{}).(*atomic.Bool); ok {
+		asked.Store(true)
+	}
 	show, ok := ctx.Value(rehearsalKey{}).(func(*http1.Request))
 	if !ok {
 		return nil

@@ -406,7 +406,8 @@ func (r *Runner) save(now time.Time) {
 
 // work carries out one job and returns its outcome without secrets.
 func work(ctx context.Context, job Job, by Carrier) Done {
-	results, err := by.Provider.Update(By(ctx, job.Request.Way), job.Request)
+	ctx, asked := noted(By(ctx, job.Request.Way))
+	results, err := by.Provider.Update(ctx, job.Request)
 	for i := range results {
 		results[i].Answer = redact(results[i].Answer, by.Secrets)
 		results[i].Fault = redactFault(results[i].Fault, by.Secrets)
@@ -414,7 +415,7 @@ func work(ctx context.Context, job Job, by Carrier) Done {
 	if fault, ok := errors.AsType[*Fault](err); ok {
 		err = redactFault(fault, by.Secrets)
 	}
-	return Done{job, results, err}
+	return Done{job, results, err, !asked.Load()}
 }
 
 func redactFault(f *Fault, secrets []string) *Fault {

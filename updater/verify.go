@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -88,6 +89,9 @@ func (e *Engine) recall() {
 		hosts := slices.Clone(r.Hosts)
 		for _, host := range r.Intent.Hosts {
 			hosts.Set(host, opened(hosts.Of(host), r.Intent.V4.IsValid(), r.Intent.V6.IsValid()))
+		}
+		if r.Intent.Uncounted {
+			r.Count(cmp.Or(r.Day, r.Intent.At.UTC().Format(time.DateOnly)))
 		}
 		r.Hosts, r.Intent = hosts, nil
 		e.records[name] = r
