@@ -33,7 +33,7 @@ func (s Source) Choose(state wan.State, f wan.Family, p wan.Policy) (own wan.Cho
 		return own, s >= WebSource && own.Addr.IsValid()
 	}
 	p.AllowPrivate = true
-	if hidden := wan.Choose(state, f, p); hidden.Addr.IsValid() {
+	if hidden := wan.Choose(state, f, p); hidden.Addr.IsValid() && !state.OnLAN(f, p, hidden.Addr) {
 		return hidden, true
 	}
 	return own, false

@@ -371,3 +371,21 @@ func TestTheProviderTakesTheAddress(t *testing.T) {
 	s.after(time.Hour, Configure{[]Service{from(ProviderSource)}})
 	s.sends("home.example.com 192.168.1.2")
 }
+
+// A device that leads nowhere is not asked through.
+func TestNobodyOutsideIsAskedByTheLAN(t *testing.T) {
+	state := WANWith("84.0.0.2")
+	state.Devices = append(state.Devices, wan.Device{Name: "br-lan", Up: true, Carrier: true})
+	state.Addrs = append(state.Addrs, wan.Addr{Device: "br-lan", Prefix: netip.MustParsePrefix("192.168.1.1/24"), Preferred: wan.Forever, Valid: wan.Forever})
+	svc := home()
+	svc.Policy.Device = "br-lan"
+	s := begin(t, svc)
+	s.step(Seen{state})
+	s.silent()
+	if len(s.plan.Looks) > 0 {
+		t.Errorf("looks = %+v", s.plan.Looks)
+	}
+	if st := s.status(0); st.State != NoAddress || !strings.Contains(st.Reason, "it seems to face the LAN") {
+		t.Errorf("status = %+v", st)
+	}
+}

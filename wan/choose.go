@@ -78,6 +78,9 @@ func Choose(s State, f Family, p Policy) Choice {
 	for _, r := range routes {
 		for _, a := range s.candidates(f, r, p.Keep) {
 			reason, next, class := judge(a)
+			if class == inside && s.OnLAN(f, p, a.Prefix.Addr()) {
+				next = fmt.Sprintf("%s holds no %s default route, so it seems to face the LAN; leave out device and interface, or name the WAN's", r.Device, f)
+			}
 			switch permitted := class == global || class == inside && p.AllowPrivate; {
 			case permitted && r.Source.IsValid() && !r.Source.Contains(a.Prefix.Addr()):
 				refuse(a, unserved(r), "check the source of the default route")
@@ -228,6 +231,16 @@ func judge(a Addr) (reason, next string, c class) {
 		next = other
 	}
 	return e.name, next, e.class
+}
+
+// OnLAN reports a private address that shows no NAT before this router: that of
+// a device which p pins, and which holds no default route. It may be another
+// WAN's that policy routing leads to, of which nobody knows.
+func (s State) OnLAN(f Family, p Policy, a netip.Addr) bool {
+	device, _ := s.Pinned(p)
+	e := lookup(a)
+	return device != "" && e.class == inside && e.name != cgnat && e.name != dsLite &&
+		!slices.ContainsFunc(s.Routes, func(r Route) bool { return r.Family == f && r.Device == device })
 }
 
 // NAT says who hides an address from the world, and what a user can do about

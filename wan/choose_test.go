@@ -430,6 +430,40 @@ func TestChoose(t *testing.T) {
 
 // Every row of IANA's two special-purpose registries, with the addresses just
 // outside it.
+// A pinned device of the LAN shows nothing of what is before the router.
+func TestAPinnedLANIsNoDoubleNAT(t *testing.T) {
+	lan := []any{at("br-lan", "192.168.1.1/24"), at("br-lan", "fd00::1/64")}
+	wan4, wan6 := at("wan0", "84.0.0.2/24"), at("wan0", "2a00:1::2/64")
+	up := append(slices.Clone(lan), wan4, wan6, by("wan0", 1), by6("wan0", 1))
+	network := on(world(up...), Network{"lan", "br-lan", true})
+	for _, c := range []struct {
+		name   string
+		state  State
+		family Family
+		policy Policy
+		onLAN  bool
+		reason string
+	}{
+		{"the LAN", world(up...), IPv4, Policy{Device: "br-lan"}, true, "192.168.1.1 on br-lan cannot be published: private, RFC 1918; br-lan holds no IPv4 default route, so it seems to face the LAN; leave out device and interface, or name the WAN's"},
+		{"its unique local address", world(up...), IPv6, Policy{Device: "br-lan"}, true, "br-lan holds no IPv6 default route, so it seems to face the LAN"},
+		{"by its network", network, IPv4, Policy{Interface: "lan"}, true, "so it seems to face the LAN"},
+		{"while the WAN is down", world(lan...), IPv4, Policy{Device: "br-lan"}, true, "so it seems to face the LAN"},
+		{"a WAN behind another router", world(at("wan1", "192.168.7.2/24"), by("wan1", 9)), IPv4, Policy{Device: "wan1"}, false, "another router stands before this one (double NAT)"},
+		{"another WAN behind carrier-grade NAT", world(at("wan1", "100.64.0.2/24"), wan4, by("wan0", 9)), IPv4, Policy{Device: "wan1"}, false, "many customers share one public address"},
+		{"nothing pinned", world(at("wan0", "192.168.7.2/24"), by("wan0", 9)), IPv4, Policy{}, false, "another router stands before this one (double NAT)"},
+	} {
+		got := Choose(c.state, c.family, c.policy)
+		if got.Addr.IsValid() || !strings.Contains(got.Reason, c.reason) || strings.Contains(got.Reason, "double NAT") && c.onLAN {
+			t.Errorf("%s: %s, because %s", c.name, got.Addr, got.Reason)
+		}
+		for _, r := range got.Refused {
+			if is := c.state.OnLAN(c.family, c.policy, r.Addr); is != c.onLAN {
+				t.Errorf("%s: %s on the LAN: %t", c.name, r.Addr, is)
+			}
+		}
+	}
+}
+
 func TestReachable(t *testing.T) {
 	for _, c := range []struct {
 		addrs string
