@@ -83,7 +83,7 @@ qemu:
 	qemu-mips64-static dist/bin/mips64/wandns check --config $(EXAMPLE) >/dev/null
 	qemu-mips64el-static dist/bin/mips64le/wandns check --config $(EXAMPLE) >/dev/null
 
-EXAMPLE := openwrt/wandns/files/wandns.config
+EXAMPLE := cmd/wandns/reference.toml
 
 QEMU_TESTS = $(TESTS) -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
 
