@@ -109,7 +109,7 @@ func (r *Runner) transition(now time.Time, l *logged, is ServiceStatus) (later t
 			l.well = false
 		}
 		return time.Time{}
-	case is.Reason != "":
+	case is.Reason != "" && is.State != Disabled:
 		if l.trouble.is == 0 {
 			l.trouble.began = now.Sub(r.began)
 		}

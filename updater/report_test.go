@@ -61,6 +61,12 @@ func TestTheLogTellsWhatLasts(t *testing.T) {
 		},
 		"a line that flaps": slices.Concat([]moment{{0, OK, "", 0, "info home: all is published: home.example.com is " + address}},
 			slices.Repeat([]moment{{time.Second, NoAddress, "no route", 0, ""}, {time.Second, OK, "", 0, ""}}, 100)),
+		"a service that is paused, with a mistake": {
+			{0, Disabled, "password_file names no file", 0, ""},
+			{time.Hour, OK, "", 0, "info home: all is published: home.example.com is " + address},
+			{time.Hour, Disabled, "password_file names no file", 0, "info home: it is switched off"},
+			{time.Hour, Disabled, "password_file names no file", 0, ""},
+		},
 		"one trouble after the other": {
 			{0, NoAddress, "one", 0, ""},
 			{ms(9000), NoAddress, "two", 0, ""},
