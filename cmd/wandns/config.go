@@ -152,7 +152,7 @@ func readConfig(file, name string) (*config, error) {
 	}
 	v.config.Mistakes = v.mistakes
 	v.config.off = !v.enabled || name == defaultConfig && !sections[0].has("enabled") // as the init script has it
-	if open && v.inline && file == name { // a copy is for whom it was made for
+	if open && v.inline && file == name {                                             // a copy is for whom it was made for
 		v.exposed(name)
 	}
 	for _, s := range v.config.Services {
