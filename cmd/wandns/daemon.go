@@ -147,10 +147,11 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 	if !once {
 		log.Info("wandns "+version+" started", "config", c.config)
 	}
-	status := runner.Run(ctx, cfg.accounts(c.advice()))
+	bad := cfg.bad(c.config)
+	status := runner.Run(ctx, cfg.accounts(c.advice())) // and nothing keeps cfg
 	switch {
-	case once && len(cfg.Mistakes) > 0:
-		explain(c.stderr, cfg.bad(c.config))
+	case once && bad != nil:
+		explain(c.stderr, bad)
 		return exitConfig
 	case once:
 		return verdict(status)
