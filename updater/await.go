@@ -12,28 +12,24 @@ import (
 // there yet is waited for. DHCPv6 takes about two seconds longer than SLAAC.
 const coming = 3 * time.Second
 
-// line is the connection that a device is up with.
+// line is a device that is up, perhaps with an IPv6 default route.
 type line struct {
-	is    string
-	since time.Time
+	device wan.Device
+	six    bool
+	since  time.Time
 }
 
 // follow notes since when lines are up for IPv6: those that were there first,
 // since the start.
 func (e *Engine) follow(now time.Time, state wan.State) {
+	if !e.seen {
+		now = e.began
+	}
 	lines := map[string]line{}
 	for _, d := range state.Devices {
-		_, six := state.Holds(d.Name)
-		if !six && !e.uses(d.Name) {
-			continue
-		}
-		is := fmt.Sprint(connection(state, d.Name), six)
 		l := e.lines[d.Name]
-		if l.is != is {
-			l = line{is, now}
-			if !e.seen {
-				l.since = e.began
-			}
+		if _, six := state.Holds(d.Name); l.device != d || l.six != six {
+			l = line{d, six, now}
 		}
 		lines[d.Name] = l
 	}

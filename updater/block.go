@@ -106,20 +106,11 @@ func lift(r *persist.Record) {
 // services that are gone only those with the same login say anything, for with
 // another one the user has acted.
 func (e *Engine) share(s *service) {
-	take := func(r persist.Record) {
-		if r.Blocked != "" && (s.rec.Blocked == "" || s.rec.BlockedLogin) {
+	e.each(s.Account, func(r *persist.Record, gone bool) bool {
+		if r.Blocked != "" && (r.Login == s.Login || !gone && !r.BlockedLogin) && (s.rec.Blocked == "" || s.rec.BlockedLogin) {
 			s.rec.Blocked, s.rec.BlockedLogin = r.Blocked, r.BlockedLogin
 			e.dirty[s.Name] = true
 		}
-	}
-	for _, o := range e.services {
-		if o.Account == s.Account && !o.fresh && (!o.rec.BlockedLogin || o.Login == s.Login) {
-			take(o.rec)
-		}
-	}
-	for _, r := range e.records {
-		if r.Account == s.Account && r.Login == s.Login {
-			take(r)
-		}
-	}
+		return false
+	})
 }

@@ -11,7 +11,7 @@ import (
 type logged struct {
 	name    string
 	state   State
-	reason  uint64   // its sum
+	sum     uint64   // of state and reason
 	records []uint64 // sums of what was shown
 	well    bool     // it was told last that all is
 	trouble trouble  // since all was well; zero for none
@@ -72,23 +72,27 @@ func (r *Runner) tell(now time.Time, services []ServiceStatus) {
 			}
 		}
 	}
-	r.sayAt = time.Time{}
+	var next time.Duration
 	for i, s := range services {
 		l := &r.logged[i]
-		if at := r.transition(now, l, s); !at.IsZero() && (r.sayAt.IsZero() || at.Before(r.sayAt)) {
-			r.sayAt = at
+		if at := r.transition(now, l, s); at > 0 && (next == 0 || at < next) {
+			next = at
 		}
-		l.state, l.reason = s.State, maphash.String(r.seed, s.Reason)
+		l.state, l.sum = s.State, r.sum(s)
 		l.records = l.records[:0]
 		for _, rec := range s.Records {
 			l.records = append(l.records, maphash.Comparable(r.seed, rec))
 		}
 	}
+	r.sayAt = time.Time{}
+	if next > 0 {
+		r.sayAt = r.began.Add(next)
+	}
 }
 
 // transition logs what changed, once: a retry that fails as before is silent.
-// It returns when a trouble will have lasted.
-func (r *Runner) transition(now time.Time, l *logged, is ServiceStatus) (later time.Time) {
+// It returns when a trouble will have lasted, as a time of the run; 0 for never.
+func (r *Runner) transition(now time.Time, l *logged, is ServiceStatus) (later time.Duration) {
 	published := false
 	if l.state == Sending || l.state == Verifying {
 		for _, rec := range is.Records {
@@ -101,18 +105,15 @@ func (r *Runner) transition(now time.Time, l *logged, is ServiceStatus) (later t
 	switch {
 	case is.State == Sending, is.State == Verifying:
 		switch {
-		case l.state == is.State && l.reason == maphash.String(r.seed, is.Reason):
+		case l.sum == r.sum(is):
 		case l.trouble.said != 0:
 			r.Log.Debug(is.Reason, "service", is.Name)
 		default:
 			r.Log.Info(is.Reason, "service", is.Name)
 			l.well = false
 		}
-		return time.Time{}
+		return 0
 	case is.Reason != "" && is.State != Disabled:
-		if l.trouble.is == 0 {
-			l.trouble.began = now.Sub(r.began)
-		}
 		later = r.complain(now, &l.trouble, is)
 		l.well = l.well && l.trouble.said == 0
 		return later
@@ -122,14 +123,21 @@ func (r *Runner) transition(now time.Time, l *logged, is ServiceStatus) (later t
 		r.Log.Info("it is switched off", "service", is.Name)
 	}
 	l.trouble, l.well = trouble{}, is.State == OK
-	return time.Time{}
+	return 0
+}
+
+func (r *Runner) sum(is ServiceStatus) uint64 {
+	return maphash.String(r.seed, string(is.State)) ^ maphash.String(r.seed, is.Reason)
 }
 
 // complain tells of a trouble, if it is time.
-func (r *Runner) complain(now time.Time, t *trouble, is ServiceStatus) (later time.Time) {
-	sum := maphash.Comparable(r.seed, [2]string{string(is.State), is.Reason})
+func (r *Runner) complain(now time.Time, t *trouble, is ServiceStatus) (later time.Duration) {
+	sum, at := r.sum(is), now.Sub(r.began)
+	if t.is == 0 {
+		t.began = at
+	}
 	if sum != t.is {
-		t.is, t.since = sum, now.Sub(r.began)
+		t.is, t.since = sum, at
 	}
 	i := slices.IndexFunc(t.all, func(c complaint) bool { return c.sum == sum })
 	first := i < 0
@@ -137,28 +145,27 @@ func (r *Runner) complain(now time.Time, t *trouble, is ServiceStatus) (later ti
 		i = len(t.all)
 		t.all = append(t.all, complaint{sum: sum})
 	}
-	say := r.Log.Warn
-	switch at := r.began.Add(t.tellAt(is)); {
+	say := Log.Warn
+	switch due := t.tellAt(is); {
 	case is.State == NeedsUser && t.said != sum:
-		say = r.Log.Error
+		say = Log.Error
 	case t.all[i].told:
-		return time.Time{}
-	case at.After(now) && !lasts(now, is):
-		if first {
-			r.Log.Debug(is.complaint(), "service", is.Name, "next", is.Next)
+		return 0
+	case due > at && !lasts(now, is):
+		if !first {
+			return due
 		}
-		return at
+		say, later = Log.Debug, due
 	}
-	say(is.complaint(), "service", is.Name, "next", is.Next)
-	t.said, t.all[i].told = sum, true
-	return time.Time{}
-}
-
-func (s ServiceStatus) complaint() string {
-	if s.State == OK {
-		return s.Reason
+	if later == 0 {
+		t.said, t.all[i].told = sum, true
 	}
-	return string(s.State) + ": " + s.Reason
+	text := is.Reason
+	if is.State != OK {
+		text = string(is.State) + ": " + text
+	}
+	say(r.Log, text, "service", is.Name, "next", is.Next)
+	return later
 }
 
 // tellAt is when the trouble of the moment will have lasted.

@@ -86,7 +86,7 @@ func Choose(s State, f Family, p Policy) Choice {
 				refuse(a, unserved(r), "check the source of the default route")
 				continue
 			case class == global:
-				a, r = s.confirmed(a, r, routes, p.Keep)
+				s.confirm(&a, &r, class, routes, p.Keep)
 				return s.chosen(a, r, p, refused)
 			case permitted && !private.Prefix.IsValid():
 				private, way = a, r
@@ -100,30 +100,28 @@ func Choose(s State, f Family, p Policy) Choice {
 		}
 	}
 	if private.Prefix.IsValid() {
-		private, way = s.confirmed(private, way, routes, p.Keep)
+		s.confirm(&private, &way, inside, routes, p.Keep)
 		return s.chosen(private, way, p, refused)
 	}
 	return Choice{Refused: refused, Reason: nothing(f, routes, refused)}
 }
 
-// confirmed returns keep in place of an address of the same kind, if a route as
-// good as that one's serves it: netifd makes one for each prefix and address.
-func (s State) confirmed(a Addr, r Route, routes []Route, keep netip.Addr) (Addr, Route) {
+// confirm puts keep in place of an address of the same class, if a route as good
+// as that one's serves it: netifd makes one for each prefix and address.
+func (s State) confirm(a *Addr, r *Route, kind class, routes []Route, keep netip.Addr) {
 	i := slices.IndexFunc(s.Addrs, func(k Addr) bool { return k.Prefix.Addr() == keep && k.Device == r.Device })
 	if i < 0 || a.Prefix.Addr() == r.PrefSrc {
-		return a, r
+		return
 	}
-	k := s.Addrs[i]
-	_, _, kind := judge(a)
-	if _, _, class := judge(k); class != kind {
-		return a, r
+	if _, _, class := judge(s.Addrs[i]); class != kind {
+		return
 	}
-	for _, o := range routes {
-		if o.Device == r.Device && o.Metric == r.Metric && o.LinkDown == r.LinkDown && o.Leaving == r.Leaving && (!o.Source.IsValid() || o.Source.Contains(keep)) {
-			return k, o
-		}
+	j := slices.IndexFunc(routes, func(o Route) bool {
+		return o.Device == r.Device && o.Metric == r.Metric && o.LinkDown == r.LinkDown && o.Leaving == r.Leaving && (!o.Source.IsValid() || o.Source.Contains(keep))
+	})
+	if j >= 0 {
+		*a, *r = s.Addrs[i], routes[j]
 	}
-	return a, r
 }
 
 // few bounds what a Choice remembers of a router with thousands of addresses.
@@ -238,9 +236,9 @@ func judge(a Addr) (reason, next string, c class) {
 // WAN's that policy routing leads to, of which nobody knows.
 func (s State) OnLAN(f Family, p Policy, a netip.Addr) bool {
 	device, _ := s.Pinned(p)
+	v4, v6 := s.Holds(device)
 	e := lookup(a)
-	return device != "" && e.class == inside && e.name != cgnat && e.name != dsLite &&
-		!slices.ContainsFunc(s.Routes, func(r Route) bool { return r.Family == f && r.Device == device })
+	return device != "" && e.class == inside && e.name != cgnat && e.name != dsLite && [...]bool{!v4, !v6}[f]
 }
 
 // NAT says who hides an address from the world, and what a user can do about

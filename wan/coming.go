@@ -8,56 +8,33 @@ package wan
 func Coming(s State, p Policy) (line string, ok bool) {
 	device, unknown := s.Pinned(p)
 	routes := s.holders(IPv6, device)
-	if unknown != "" || len(routes) == 0 || !p.Keep.Is6() {
+	prefix, err := p.Keep.Prefix(64)
+	if unknown != "" || len(routes) == 0 || err != nil || p.Keep.Is4() {
 		return "", false
 	}
 	line = routes[0].Device
-	prefix, err := p.Keep.Prefix(64)
-	if err != nil {
-		return "", false
-	}
-	var had []Addr // what the address is, or is made of
-	if p.Host.IsValid() {
+	had, host := s.Addrs, p.Host.IsValid()
+	if host {
 		had = s.lanAddrs(p)
-	} else {
-		had = s.Addrs
 	}
-	for _, a := range had {
+	near := s.delegated(p.Keep)
+	for i := range had {
+		a := &had[i]
 		ip := a.Prefix.Addr()
-		if ip == p.Keep || p.Host.IsValid() && prefix.Contains(ip) {
-			return line, a.pending() && a.Flags&Tentative != 0
+		inside := prefix.Contains(ip)
+		pending := a.Flags&(DADFailed|Withdrawn|Deprecated) == 0 && a.Preferred > 0
+		if ip == p.Keep || host && inside {
+			return line, pending && a.Flags&Tentative != 0
+		}
+		near = near || inside && pending && a.Device == line
+	}
+	for i := range s.Advertised {
+		if a := &s.Advertised[i]; a.Device == line && a.Prefix.Contains(p.Keep) {
+			if a.Preferred == 0 {
+				return line, false
+			}
+			near = near || !host
 		}
 	}
-	for _, a := range s.Advertised {
-		if a.Device == line && a.Preferred == 0 && a.Prefix.Contains(p.Keep) {
-			return line, false
-		}
-	}
-	if s.delegated(p.Keep) {
-		return line, true
-	}
-	if p.Host.IsValid() {
-		return line, false
-	}
-	for _, a := range s.Addrs {
-		if a.Device == line && a.pending() && prefix.Contains(a.Prefix.Addr()) {
-			return line, true
-		}
-	}
-	for _, a := range s.Advertised {
-		if a.Device == line && a.Prefix.Contains(p.Keep) {
-			return line, true
-		}
-	}
-	for _, r := range routes {
-		if r.Device == line && r.Source.IsValid() && r.Source.Contains(p.Keep) {
-			return line, true
-		}
-	}
-	return line, false
-}
-
-// pending reports whether an address is good or will be once it is checked.
-func (a Addr) pending() bool {
-	return a.Flags&(DADFailed|Withdrawn|Deprecated) == 0 && a.Preferred > 0
+	return line, near
 }

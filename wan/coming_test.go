@@ -76,7 +76,6 @@ func TestComing(t *testing.T) {
 		{"no default route", world(at("wan0", slaac)), Policy{}, false},
 		{"its prefix is advertised", advertised(world(at("wan0", "2a00:1:2:4::5/64"), by6("wan0", 1)), "2a00:1:2:3::/64", 60), Policy{}, true},
 		{"its prefix is advertised as over", advertised(world(at("wan0", slaac), by6("wan0", 1)), "2a00:1:2:3::/64", 0), Policy{}, false},
-		{"a route for its prefix", world(at("wan0", "2a00:1:2:4::5/64"), from(by6("wan0", 1), keep+"/128")), Policy{}, true},
 		{"its prefix is delegated", delegated(world(at("lan1", "2a00:1:2:4::1/64"), by6("wan0", 1)), "2a00:1:2::/56"), Policy{}, true},
 		{"another prefix is delegated", delegated(world(at("lan1", "2a00:1:3:4::1/64"), by6("wan0", 1)), "2a00:1:3::/56"), Policy{}, false},
 		{"it is being checked", world(at("wan0", keep+"/128", Tentative), at("wan0", "2a00:1:2:4::5/64"), by6("wan0", 1)), Policy{}, true},
