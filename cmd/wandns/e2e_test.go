@@ -452,6 +452,7 @@ func TestE2EBlockUpdateResumeReload(t *testing.T) {
 	r.term()
 	r.on()
 	r.state(updater.NeedsUser)
+	r.until("the WAN is read", func(st updater.Status) bool { return len(st.WAN) > 0 })
 	r.only(1)
 	r.sim.Forgive()
 	if code, out := r.say("resume", "home"); code != exitDone || !strings.Contains(out, "home: looking up what is published for home.example.com") {
