@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"wandns/updater/http1"
+	"wandns/wan"
 )
 
 // Limits of one request.
@@ -161,6 +162,7 @@ func classify(ctx context.Context, req *http1.Request, err error, left bool) err
 	var unknown x509.UnknownAuthorityError
 	var wrongName x509.HostnameError
 	var dns *net.DNSError
+	var addr *net.AddrError
 	var timeout net.Error
 	switch {
 	case errors.As(err, &fault):
@@ -177,6 +179,9 @@ func classify(ctx context.Context, req *http1.Request, err error, left bool) err
 		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("the DNS did not say where %s is", dns.Name), Next: "check the router's own DNS"}
 	case errors.As(err, &dns):
 		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s was not found in the DNS (%s)", dns.Name, Excerpt(dns.Err)), Next: "check the router's own DNS"}
+	case errors.As(err, &addr) && WayOf(ctx).Only != EitherFamily:
+		family := [...]wan.Family{OnlyIPv4: wan.IPv4, OnlyIPv6: wan.IPv6}[WayOf(ctx).Only]
+		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s has no %s address", host, family)}
 	case left && errors.As(err, &timeout) && timeout.Timeout():
 		return &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s did not answer within %d seconds; the update may have landed", host, requestTimeout/time.Second)}
 	case left:

@@ -96,8 +96,8 @@ func TestWayOfTwoWANs(t *testing.T) {
 		{"and its second address, IPv6", server6, "2a00:1::3", updater.Way{Device: "wan1", V4: second[0], V6: second[1]}},
 		{"a source of the other family only", server4, "84.1.0.2", updater.Way{Device: "wan1", V6: second[1]}},
 		{"the server's family only", server6, "2a00::2", updater.Way{Only: updater.Over(wan.IPv6)}},
-		{"the other family only", server4, "no suitable address", updater.Way{Only: updater.Over(wan.IPv6)}},
-		{"the other family only", server6, "no suitable address", updater.Way{Only: updater.Over(wan.IPv4)}},
+		{"the other family only", server4, "has no IPv6 address", updater.Way{Only: updater.Over(wan.IPv6)}},
+		{"the other family only", server6, "has no IPv4 address", updater.Way{Only: updater.Over(wan.IPv4)}},
 		{"a device that is gone", server4, "did not leave: it cannot leave by device wan2 (no such device)", updater.Way{Device: "wan2"}},
 		{"an address that is gone", server4, "did not leave: it cannot leave from 84.1.0.9 (cannot assign", updater.Way{Device: "wan1", V4: netip.MustParseAddr("84.1.0.9")}},
 	} {
