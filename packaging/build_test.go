@@ -215,6 +215,7 @@ func TestShellScripts(t *testing.T) {
 	scripts := []string{
 		".ci/run", "packaging/size.sh", "packaging/variants.sh", "openwrt/wandns/overlay.sh", "packaging/guest-init.sh", "packaging/guest.sh", "packaging/flash-init.sh", "packaging/router-init.sh", "packaging/small-init.sh",
 		"openwrt/wandns/files/wandns.defaults", "openwrt/wandns/files/wandns.hotplug-ntp", "openwrt/wandns/test.sh",
+		"openwrt/luci-app-wandns/root/usr/libexec/wandns/takeover",
 		"cmd/wandns/testdata/udhcpc.sh", "cmd/wandns/testdata/dhclient.sh",
 	}
 	command(t, root, "shellcheck", scripts...)

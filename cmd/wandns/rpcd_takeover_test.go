@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,12 +47,32 @@ echo $$ >"var/run/ddns/$4.pid"
 while [ -e "$0" ]; do sleep 1 & wait; done
 `
 
+// takeoverScript is that of luci-app-wandns, run by OpenWrt's shell.
+func takeoverScript(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("../../openwrt/luci-app-wandns/root/usr/libexec/wandns/takeover")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return swap(t, string(b), "#!/bin/sh\n", "#!/bin/busybox ash\n")
+}
+
+// swap replaces what a text has.
+func swap(t *testing.T, text, old, by string) string {
+	t.Helper()
+	if !strings.Contains(text, old) {
+		t.Fatalf("it lacks %q", old)
+	}
+	return strings.Replace(text, old, by, 1)
+}
+
 func newIncumbent(t *testing.T, own, ddns string) *incumbent {
 	t.Helper()
 	r := &incumbent{t, t.TempDir()}
 	for name, text := range map[string]string{
 		"etc/config/wandns": own, "etc/config/ddns": ddns, "etc/init.d/wandns": standInWandns, "etc/init.d/ddns": standInDDNS,
 		"usr/lib/ddns/dynamic_dns_updater.sh": standInUpdater, "var/run/ddns/none": "", "run/none": "", "ledger": "",
+		"usr/libexec/wandns/takeover": takeoverScript(t),
 	} {
 		if err := os.MkdirAll(filepath.Dir(r.path(name)), 0o755); err != nil {
 			t.Fatal(err)
@@ -66,15 +85,11 @@ func newIncumbent(t *testing.T, own, ddns string) *incumbent {
 
 // end ends what the stand-ins left running.
 func (r *incumbent) end() {
-	list := processes()
-	for _, p := range list {
-		if !slices.Contains(p.args, r.path("usr/lib/ddns/dynamic_dns_updater.sh")) {
-			continue
-		}
-		for _, c := range list {
-			if c.pid == p.pid || c.parent == p.pid {
-				_ = syscall.Kill(c.pid, syscall.SIGKILL)
-			}
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		line, _ := os.ReadFile(dir + "/cmdline")
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil && strings.Contains(string(line), r.dir) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 }
@@ -97,22 +112,56 @@ func (r *incumbent) read(name string) string {
 	return strings.ReplaceAll(string(data), r.dir, "DIR")
 }
 
-func (r *incumbent) call(method string, services ...string) said {
+func (r *incumbent) takeover(services ...string) said {
+	r.t.Helper()
+	return r.answer(r.command(services...))
+}
+
+func (r *incumbent) command(services ...string) *exec.Cmd {
 	r.t.Helper()
 	input, err := json.Marshal(map[string]any{"services": services})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if services == nil {
-		input = []byte("{}")
+	c := exec.Command(os.Args[0], "rpcd", "/usr/libexec/rpcd/wandns", "--config", r.path("etc/config/wandns"), "--ddns", r.path("etc/config/ddns"), "call", "takeover")
+	c.Env = append(os.Environ(), beWandns+"=1")
+	c.Stdin = strings.NewReader(string(input))
+	return c
+}
+
+// script runs that of the takeover for wandns' services, which changes no file.
+func (r *incumbent) script(names string) said {
+	r.t.Helper()
+	for _, name := range []string{"wandns", "ddns"} {
+		r.write("etc/config/."+name+".new", r.read("etc/config/"+name))
 	}
-	code, out, stderr := plugin(r.t, string(input), "--config", r.path("etc/config/wandns"), "--ddns", r.path("etc/config/ddns"), "call", method)
+	return r.answer(exec.Command(r.path("usr/libexec/wandns/takeover"), r.dir, r.path("etc/config/wandns"), r.path("etc/config/ddns"), r.path("run/status.json"), r.path("var/run/ddns"), names, "", "", ""))
+}
+
+// hasty makes the script wait for less.
+func (r *incumbent) hasty() {
+	r.t.Helper()
+	s := swap(r.t, takeoverScript(r.t), "FOR_WANDNS=8", "FOR_WANDNS=2")
+	r.write("usr/libexec/wandns/takeover", swap(r.t, s, "FOR_DDNS=6", "FOR_DDNS=1"))
+}
+
+func (r *incumbent) answer(c *exec.Cmd) said {
+	r.t.Helper()
+	out, err := c.Output()
 	var answer said
-	if err := json.Unmarshal([]byte(out), &answer); err != nil || code != exitDone || strings.Contains(out, "canary") {
-		r.t.Fatalf("exit %d: %s%s", code, out, stderr)
+	if wrong := json.Unmarshal(out, &answer); wrong != nil || err != nil || strings.Contains(string(out), "canary") {
+		r.t.Fatalf("%v: %s%s", err, out, wrong)
 	}
 	answer.Error = strings.ReplaceAll(answer.Error, r.dir, "DIR")
 	return answer
+}
+
+// tidy checks that nothing was left beside the configurations.
+func (r *incumbent) tidy() {
+	r.t.Helper()
+	if left, _ := filepath.Glob(r.path("etc/config/.*")); len(left) > 0 {
+		r.t.Errorf("there is still %v", left)
+	}
 }
 
 // run starts an updater as hotplug does, and returns its process once it runs.
@@ -153,8 +202,8 @@ func taken(name, host, more string) string {
 
 // What becomes of both configurations, what is run in which order, and what the
 // user is told.
-func TestTakeover(t *testing.T) {
-	const started = "wandns enable, on 2, ddns %d\nwandns reload, on 2, ddns %[1]d\nwandns running, on 2, ddns %[1]d\n"
+func TestE2ETakeover(t *testing.T) {
+	const started = "wandns enable, on 2, ddns %d\nwandns reload, on 2, ddns %d\nwandns running, on 2, ddns %[2]d\n"
 	const on = "It is switched on, runs, and starts with the router.\n"
 	const last = "ddns-scripts has no other service: it is stopped and does not start with the router any more."
 	// As the packages of 22.03 to 25.12 come: nothing is switched on in it.
@@ -174,21 +223,21 @@ func TestTakeover(t *testing.T) {
 		[]string{"myddns"},
 		ownOn + taken("myddns", "a.example.com", ""),
 		"config ddns 'global'\n" + luciSection("myddns_ipv4", "a.example.com", strings.Replace(pairFour, "'1'", "'0'", 1)) + luciSection("myddns_ipv6", "a.example.com", strings.Replace(pairSix, "'1'", "'0'", 1)),
-		fmt.Sprintf(started, 0) + "ddns stop\nddns disable\n",
+		fmt.Sprintf(started, 2, 0) + "ddns stop\nddns disable\n",
 		"wandns has taken over myddns.\n" + on + "Switched off in ddns-scripts: myddns_ipv4, myddns_ipv6.\n" + last,
 	}, {
 		"one of three", "# mine\n" + ownEmpty + "# the end", luciSection("a", "a.example.com", "\toption enabled '1'\n") + luciSection("b", "b.example.com", "\toption enabled '1'\n") + luciSection("c", "c.example.com", "\toption enabled 'on' # why\n"),
 		[]string{"b"},
 		"# mine\n" + ownOn + "# the end\n" + taken("b", "b.example.com", "\toption family 'ipv4'\n"),
 		luciSection("a", "a.example.com", "\toption enabled '1'\n") + luciSection("b", "b.example.com", "\toption enabled '0'\n") + luciSection("c", "c.example.com", "\toption enabled 'on' # why\n"),
-		fmt.Sprintf(started, 1) + "ddns restart\n",
+		fmt.Sprintf(started, 2, 1) + "ddns restart\n",
 		"wandns has taken over b.\n" + on + "Switched off in ddns-scripts: b.\nddns-scripts goes on with a, c.",
 	}, {
 		"as it is shipped, switched on", ownEmpty, fmt.Sprintf(shipped, "\toption enabled\t\t\"1\"  # since May"),
 		[]string{"myddns_ipv4"},
 		ownOn + taken("myddns_ipv4", "home.example.com", "\toption family 'ipv4'\n\toption interface 'wan'\n"),
 		fmt.Sprintf(shipped, "\toption enabled\t\t'0'  # since May"),
-		fmt.Sprintf(started, 0) + "ddns stop\nddns disable\n",
+		fmt.Sprintf(started, 0, 0) + "ddns stop\nddns disable\n",
 		"wandns has taken over myddns_ipv4.\n" + on + "Switched off in ddns-scripts: myddns_ipv4.\n" + last,
 	}, {
 		"anonymous, and the switch amid the file", "config service 'own'\n\toption provider 'noip'\n\tlist hostnames 'own.example.com'\n\toption username 'u'\n\toption password 'canary'\n" + ownEmpty,
@@ -196,7 +245,7 @@ func TestTakeover(t *testing.T) {
 		[]string{"service_2"},
 		"config service 'own'\n\toption provider 'noip'\n\tlist hostnames 'own.example.com'\n\toption username 'u'\n\toption password 'canary'\n" + ownOn + taken("service_2", "b.example.com", "\toption family 'ipv4'\n"),
 		strings.Replace(luciSection("x", "a.example.com", "\toption enabled 1\n"), " 'x'", "", 1) + strings.Replace(luciSection("y", "b.example.com", "\toption enabled '0'\n"), " 'y'", "", 1),
-		fmt.Sprintf(started, 0) + "ddns restart\n",
+		fmt.Sprintf(started, 0, 0) + "ddns restart\n",
 		"wandns has taken over service_2.\n" + on + "Switched off in ddns-scripts: the section in line 10.\nddns-scripts goes on with the section in line 2.",
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -204,7 +253,7 @@ func TestTakeover(t *testing.T) {
 			if err := os.Chmod(r.path("etc/config/ddns"), 0o640); err != nil {
 				t.Fatal(err)
 			}
-			if got := r.call("takeover", tt.services...); got.Code != exitDone || got.Error != "" || got.Text != tt.said {
+			if got := r.takeover(tt.services...); got.Code != exitDone || got.Error != "" || got.Text != tt.said {
 				t.Errorf("said %d %q\n%s\nwant\n%s", got.Code, got.Error, got.Text, tt.said)
 			}
 			if got := r.read("etc/config/wandns"); got != tt.wantOwn {
@@ -221,8 +270,9 @@ func TestTakeover(t *testing.T) {
 					t.Errorf("%s has mode %v, %v", file, info.Mode(), err)
 				}
 			}
+			r.tidy()
 			own, ddns := r.read("etc/config/wandns"), r.read("etc/config/ddns")
-			again := r.call("takeover", tt.services...)
+			again := r.takeover(tt.services...)
 			if again.Code != exitDone || !strings.HasPrefix(again.Text, "wandns had "+tt.services[0]+" already.\nIt is switched on, runs") || strings.Contains(again.Text, "Switched off") {
 				t.Errorf("the second time it said %d %q\n%s", again.Code, again.Error, again.Text)
 			}
@@ -235,7 +285,7 @@ func TestTakeover(t *testing.T) {
 
 // Whatever becomes of the init script, nothing of a section that was taken runs
 // afterwards, and the others do.
-func TestTakeoverEndsWhatDDNSScriptsRuns(t *testing.T) {
+func TestE2ETakeoverEndsWhatDDNSScriptsRuns(t *testing.T) {
 	const busy = `echo $$ >"var/run/ddns/$4.pid"
 trap 'echo heard' TERM
 while [ -e "$0" ]; do sleep 1; done
@@ -256,7 +306,7 @@ while [ -e "$0" ]; do sleep 1; done
 				}
 			}
 			a, b := r.run("a"), r.run("b")
-			got := r.call("takeover", "a")
+			got := r.takeover("a")
 			if got.Error != tt.error || got.Code == exitDone != (tt.error == "") {
 				t.Errorf("said %+v", got)
 			}
@@ -272,8 +322,23 @@ while [ -e "$0" ]; do sleep 1; done
 	}
 }
 
+// libuci gives a section without a name one that goes on with four digits.
+func TestE2ETakeoverEndsWhatRunsForASectionWithoutName(t *testing.T) {
+	one := strings.Replace(luciSection("x", "a.example.com", "\toption enabled '1'\n"), " 'x'", "", 1)
+	r := newIncumbent(t, ownEmpty, one+strings.Replace(one, "a.example", "b.example", 1)+luciSection("cfg01", "c.example.com", "\toption enabled '1'\n"))
+	r.write("etc/init.d/ddns", "#!/bin/sh\n")
+	r.write("usr/lib/ddns/dynamic_dns_updater.sh", "#!/bin/sh\necho $$ >\"DIR/var/run/ddns/$4.pid\"\nwhile [ -e \"$0\" ]; do sleep 1; done\n")
+	a, b, c := r.run("cfg01abcd"), r.run("cfg02abcd"), r.run("cfg01")
+	if got := r.takeover("service"); got.Error != "" {
+		t.Errorf("said %+v", got)
+	}
+	if _, err := os.Stat(r.path("var/run/ddns/cfg01abcd.pid")); alive(a) || err == nil || !alive(b) || !alive(c) {
+		t.Errorf("of the one that was taken, its neighbour and another one run: %v %v %v; its file: %v", alive(a), alive(b), alive(c), err)
+	}
+}
+
 // A failure leaves everything as it was, and says so.
-func TestTakeoverThatFails(t *testing.T) {
+func TestE2ETakeoverThatFails(t *testing.T) {
 	ddns := luciSection("a", "a.example.com", "\toption enabled '1'\n")
 	for _, tt := range []struct {
 		name, own, script string
@@ -303,13 +368,14 @@ func TestTakeoverThatFails(t *testing.T) {
 				}
 			}
 			pid := r.run("a")
-			got := r.call("takeover", "a")
+			got := r.takeover("a")
 			if got.Code != tt.code || !strings.HasPrefix(got.Error, "nothing was taken over: ") || !strings.Contains(got.Error, tt.says) || got.Text != "" {
 				t.Errorf("said %+v", got)
 			}
 			if own, other := r.read("etc/config/wandns"), r.read("etc/config/ddns"); own != tt.own || other != ddns {
 				t.Errorf("the configurations have become\n%s\n%s", own, other)
 			}
+			r.tidy()
 			if !alive(pid) || strings.Contains(r.read("ledger"), "ddns stop") {
 				t.Errorf("nobody updates the name: %v\n%s", alive(pid), r.read("ledger"))
 			}
@@ -317,51 +383,97 @@ func TestTakeoverThatFails(t *testing.T) {
 	}
 }
 
+// The page comes with the script, and may be older than the program.
+func TestE2ETakeoverWithoutItsScript(t *testing.T) {
+	ddns := luciSection("a", "a.example.com", "\toption enabled '1'\n")
+	r := newIncumbent(t, ownEmpty, ddns)
+	if err := os.Remove(r.path("usr/libexec/wandns/takeover")); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.takeover("a"); got.Code != exitFailed || got.Error != "nothing was taken over: DIR/usr/libexec/wandns/takeover could not be started (no such file or directory); upgrade luci-app-wandns" {
+		t.Errorf("said %+v", got)
+	}
+	if own, other := r.read("etc/config/wandns"), r.read("etc/config/ddns"); own != ownEmpty || other != ddns {
+		t.Errorf("the configurations have become\n%s\n%s", own, other)
+	}
+	r.tidy()
+}
+
+// Wherever a takeover is cut off, one of the two programs has the service, and
+// another takeover does what is left.
+func TestE2ETakeoverIsCutOff(t *testing.T) {
+	const cut = "if [ -e \"cut-$1\" ]; then rm \"cut-$1\"; kill -9 \"$PPID\"; fi\n"
+	for _, at := range []string{"enable", "reload", "running", "stop", "disable"} {
+		t.Run(at, func(t *testing.T) {
+			r := newIncumbent(t, ownEmpty, luciSection("a", "a.example.com", "\toption enabled '1'\n"))
+			r.write("etc/init.d/wandns", swap(t, standInWandns, "cd DIR\n", "cd DIR\n"+cut))
+			r.write("etc/init.d/ddns", swap(t, standInDDNS, "cd DIR\n", "cd DIR\n"+cut))
+			r.write("cut-"+at, "")
+			a := r.run("a")
+			if out, err := r.command("a").Output(); err == nil {
+				t.Errorf("it was not cut off, and said %s", out)
+			}
+			wandns := strings.Contains(r.read("etc/config/wandns"), "config service 'a'") && strings.Contains(r.read("ledger"), "wandns enable")
+			if ddns := strings.Contains(r.read("etc/config/ddns"), "enabled '1'"); !wandns && !ddns {
+				t.Errorf("none of the two has it:\n%s\n%s\n%s", r.read("etc/config/wandns"), r.read("etc/config/ddns"), r.read("ledger"))
+			}
+			if got := r.takeover("a"); got.Error != "" || !strings.HasPrefix(got.Text, "wandns had a already.\n") || alive(a) {
+				t.Errorf("then it said %+v; process %d runs: %v", got, a, alive(a))
+			}
+			if ledger := r.read("ledger"); !strings.HasSuffix(ledger, "ddns stop\nddns disable\n") || strings.Contains(r.read("etc/config/ddns"), "enabled '1'") {
+				t.Errorf("it ran\n%s\nand ddns has\n%s", ledger, r.read("etc/config/ddns"))
+			}
+			r.tidy()
+		})
+	}
+}
+
 // A daemon that runs but shows other services went on with what it had: there
 // are mistakes. One that shows nothing yet only takes longer.
-func TestTakeoverWaitsForTheDaemon(t *testing.T) {
-	r := newIncumbent(t, strings.Replace(ownEmpty, "'0'", "'1'", 1), "")
-	r.write("etc/init.d/wandns", "#!/bin/sh\n")
-	start := func() (bool, error) {
-		p := &rpcd{&cli{config: r.path("etc/config/wandns")}, r.path("etc/config/ddns")}
-		return p.start([]string{"a"}, time.Now().Add(time.Second))
-	}
-	if shown, err := start(); shown || err != nil {
-		t.Errorf("without a status: %v, %v", shown, err)
-	}
-	r.write("run/status.json", `{"services":[{"name":"old"}]}`)
-	if shown, err := start(); err == nil || !strings.Contains(err.Error(), "mistakes") {
-		t.Errorf("with another status: %v, %v", shown, err)
-	}
-	r.write("run/status.json", `{"services":[{"name":"old"},{"name":"a"}]}`)
-	if shown, err := start(); !shown || err != nil {
-		t.Errorf("with its status: %v, %v", shown, err)
-	}
-	r.write("etc/init.d/wandns", "#!/bin/sh\n[ $1 != reload ]\n")
-	if shown, err := start(); !shown || err != nil {
-		t.Errorf("with another service that has a mistake: %v, %v", shown, err)
-	}
-	r.write("run/status.json", `{"services":[{"name":"old"}]}`)
-	if shown, err := start(); shown || err == nil || !strings.Contains(err.Error(), "reload ended with 1") {
-		t.Errorf("with a mistake that concerns all: %v, %v", shown, err)
+func TestE2ETakeoverWaitsForTheDaemon(t *testing.T) {
+	const works, complains = "#!/bin/sh\n", "#!/bin/sh\n[ $1 != reload ]\n"
+	for _, tt := range []struct{ name, init, status, says, fails string }{
+		{"without a status", works, "", "It takes a while to start: look at the overview in a minute.", ""},
+		{"with another status", works, `{"services":[{"name":"old"}]}`, "", "(its status does not show them; the configuration may have mistakes)"},
+		{"with a longer name", works, `{"services":[{"name":"ab"}]}`, "", "(its status does not show them; the configuration may have mistakes)"},
+		{"with its status", works, `{"services":[{"name":"old"},{"name":"b"},{"name":"a"}]}`, "any more.", ""},
+		{"with another service that has a mistake", complains, `{"services":[{"name":"old"},{"name":"b"},{"name":"a"}]}`, "any more.", ""},
+		{"with a mistake that concerns all", complains, `{"services":[{"name":"old"}]}`, "", "(DIR/etc/init.d/wandns reload ended with 1)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newIncumbent(t, strings.Replace(ownEmpty, "'0'", "'1'", 1), "")
+			r.hasty()
+			r.write("etc/init.d/wandns", tt.init)
+			if tt.status != "" {
+				r.write("run/status.json", tt.status)
+			}
+			got := r.script("a, b")
+			if got.Error != "" != (tt.fails != "") || !strings.Contains(got.Error, tt.fails) || !strings.HasSuffix(got.Text, tt.says) {
+				t.Errorf("said %+v", got)
+			}
+		})
 	}
 }
 
 // A script that hangs is waited for, but not for long, and is left to itself.
-func TestInitScriptThatHangs(t *testing.T) {
-	script := writeFile(t, "hangs", "#!/bin/sh\necho $$ >"+t.TempDir()+"/pid\nexec sleep 1000\n")
-	if err := os.Chmod(script, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	begun := time.Now()
-	err := runInit(script, begun.Add(100*time.Millisecond), "start")
-	if err == nil || !strings.Contains(err.Error(), "takes too long") {
-		t.Errorf("it said %v", err)
-	}
-	for _, p := range processes() {
-		if p.parent == os.Getpid() && strings.Contains(strings.Join(p.args, " "), "sleep 1000") {
-			_ = syscall.Kill(p.pid, syscall.SIGKILL)
-		}
+func TestE2ETakeoverWithAnInitScriptThatHangs(t *testing.T) {
+	for _, tt := range []struct{ name, text, error string }{
+		{"wandns", "", "nothing was taken over: wandns does not run with them (DIR/etc/init.d/wandns enable takes too long), and ddns-scripts goes on as before; see: logread -e wandns"},
+		{"ddns", "wandns has taken over a.\n", "ddns-scripts has nothing left to do but could not be switched off as a whole (DIR/etc/init.d/ddns stop takes too long); run: service ddns stop; service ddns disable"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newIncumbent(t, ownEmpty, luciSection("a", "a.example.com", "\toption enabled '1'\n"))
+			r.hasty()
+			r.write("etc/init.d/"+tt.name, "#!/bin/sh\necho $$ >DIR/pid\nexec tail -f DIR/ledger\n")
+			if got := r.takeover("a"); got.Error != tt.error || !strings.HasPrefix(got.Text, tt.text) {
+				t.Errorf("said %+v", got)
+			}
+			if pid, err := strconv.Atoi(strings.TrimSpace(r.read("pid"))); err != nil || !alive(pid) {
+				t.Errorf("it was ended: %v", err)
+			}
+		})
 	}
 }
 
@@ -382,17 +494,8 @@ func TestSwitchOfWandns(t *testing.T) {
 				path = writeFile(t, "wandns", tt.own)
 			}
 			e, why := addServices(path, []section{{kind: "service", name: "x"}})
-			if err := e.do(); why != "" || err != nil {
-				t.Fatal(why, err)
-			}
-			if got, err := os.ReadFile(path); err != nil || string(got) != tt.want {
-				t.Errorf("it has become\n%s\nwant\n%s%v", got, tt.want, err)
-			}
-			if err := e.undo(); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := os.ReadFile(path); tt.own == "-" != os.IsNotExist(err) || err == nil && string(got) != tt.own {
-				t.Errorf("it was put back to\n%s%v", got, err)
+			if why != "" || e.text != tt.want {
+				t.Errorf("it becomes\n%s\nwant\n%s%s", e.text, tt.want, why)
 			}
 		})
 	}

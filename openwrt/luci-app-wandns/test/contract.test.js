@@ -70,4 +70,5 @@ test('the plugin is wandns itself, and no shell', () => {
 	const file = path.join(root, 'root/usr/libexec/rpcd/wandns');
 	assert.equal(fs.readFileSync(file, 'utf8'), '#!/usr/sbin/wandns rpcd\n');
 	assert.ok(fs.statSync(file).mode & 0o100);
+	assert.ok(fs.statSync(path.join(root, 'root/usr/libexec/wandns/takeover')).mode & 0o100, 'wandns cannot run its script');
 });
