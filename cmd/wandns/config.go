@@ -51,7 +51,7 @@ type serviceConfig struct {
 	Source   updater.Source
 	URLs     [2][]string // by wan.Family: whom to ask outside
 	Mistakes []mistake   // with any of them it cannot be used
-	Files    []string    // that it names
+	Files    []watched   // that it names
 	former   bool        // the rest is from before these mistakes
 	switched bool        // Enabled as the service itself has it
 	outlet

@@ -169,30 +169,28 @@ func startHint(err error) error {
 }
 
 // reload reads the configuration anew at each SIGHUP, and when a file changes
-// that a faulty service names. What has mistakes leaves everything as it is.
-func (c *cli) reload(ctx context.Context, src source, files func() string, hup <-chan os.Signal, commands chan<- updater.Command, log *lines, adopt func(*config)) {
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
+// that a faulty service names. What has mistakes then stays as it is in force.
+func (c *cli) reload(ctx context.Context, src source, files []watched, hup <-chan os.Signal, commands chan<- updater.Command, log *lines, adopt func(*config)) {
+	again := time.NewTicker(lookEvery)
+	defer again.Stop()
 	for {
-		before := files()
-		if before == "" {
-			look.Stop()
-		} else {
-			look.Reset(lookEvery)
+		again.Stop()
+		if len(files) > 0 {
+			again.Reset(lookEvery)
 		}
-		changed := false
-		for !changed {
+		for changed := false; !changed; {
 			select {
 			case <-ctx.Done():
 				return
 			case <-hup:
 				changed = true
-			case <-look.C:
-				changed = files() != before
+			case <-again.C:
+				changed = slices.ContainsFunc(files, watched.changed)
 			}
 		}
 		toil()
 		var command updater.Command
+		files = nil
 		cfg, err := src.read()
 		if err != nil {
 			command = updater.Command{Event: updater.Tick{}, Problems: c.problems(nil, err, log)}

@@ -80,27 +80,31 @@ func (c serviceConfig) awaitsFile() bool {
 // lookEvery is how soon a file is noticed that a faulty service names.
 const lookEvery = 2 * time.Second
 
-// awaited describes the files of the faulty services as they are, in a text
-// that is another one when any of them changes; empty if there are none.
-func (c *config) awaited() func() string {
-	var files []string
+// watched is a file as it was before it was read.
+type watched struct{ path, was string }
+
+func watch(path string) watched { return watched{path, appearance(path)} }
+
+// appearance is another text when the file may be another one.
+func appearance(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(info.Size(), info.Mode(), info.ModTime())
+}
+
+func (w watched) changed() bool { return appearance(w.path) != w.was }
+
+// awaited are the files of faulty services.
+func (c *config) awaited() []watched {
+	var files []watched
 	for _, s := range c.Services {
 		if len(s.Mistakes) > 0 && s.Enabled {
 			files = append(files, s.Files...)
 		}
 	}
-	return func() string {
-		var b strings.Builder
-		for _, f := range files {
-			info, err := os.Stat(f)
-			if err != nil {
-				fmt.Fprintln(&b, err)
-				continue
-			}
-			fmt.Fprintln(&b, info.Size(), info.Mode(), info.ModTime())
-		}
-		return b.String()
-	}
+	return files
 }
 
 // initScript starts wandns where it is a service of OpenWrt's procd.

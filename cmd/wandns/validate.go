@@ -21,7 +21,7 @@ type validator struct {
 
 	section string // the one being read
 	now     option
-	files   []string // that the service being read names
+	files   []watched // that the service being read names
 }
 
 func (v *validator) wrong(format string, args ...any) {
@@ -350,7 +350,7 @@ func (v *validator) field(f updater.Field, fromFile bool) string {
 	}
 	value := v.text()
 	if fromFile && value != "" {
-		v.files = append(v.files, value)
+		v.files = append(v.files, watch(value))
 		data, open, err := readSmall(value)
 		value = strings.TrimRight(data, "\r\n")
 		switch {

@@ -259,7 +259,7 @@ func (v *validator) authority() string {
 	if file == "" {
 		return ""
 	}
-	v.files = append(v.files, file)
+	v.files = append(v.files, watch(file))
 	pem, _, err := readSmall(file)
 	switch {
 	case !filepath.IsAbs(file):
