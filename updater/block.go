@@ -101,13 +101,17 @@ func lift(r *persist.Record) {
 	r.Blocked, r.BlockedLogin, r.Failures, r.Error = "", false, 0, ""
 }
 
-// share gives a service that is new to its account the blocks of the others:
-// what is held against the account, and against the login that it has too. Of
-// services that are gone only those with the same login say anything, for with
-// another one the user has acted.
+// fresh is what a service has that its record did not have before.
+type fresh struct{ account, login bool }
+
+// share gives a service with a new login what is held against that, and one that
+// is new to the account what is held against all of it. Of services that are gone
+// only those with the same login say anything, for with another one the user has
+// acted.
 func (e *Engine) share(s *service) {
 	e.each(s.Account, func(r *persist.Record, gone bool) bool {
-		if r.Blocked != "" && (r.Login == s.Login || !gone && !r.BlockedLogin) && (s.rec.Blocked == "" || s.rec.BlockedLogin) {
+		concerns := r.Login == s.Login && (r.BlockedLogin || s.fresh.account) || !gone && !r.BlockedLogin && s.fresh.account
+		if r.Blocked != "" && concerns && (s.rec.Blocked == "" || s.rec.BlockedLogin) {
 			s.rec.Blocked, s.rec.BlockedLogin = r.Blocked, r.BlockedLogin
 			e.dirty[s.Name] = true
 		}

@@ -287,3 +287,25 @@ func TestADeniedLoginBesideOtherFaults(t *testing.T) {
 		s.states(NeedsUser)
 	}
 }
+
+// The user gives a login to others that was refused.
+func TestALoginThatWasRefusedIsRefusedForThoseThatGetItLater(t *testing.T) {
+	right, wrong := two()
+	s := begin(t, right, wrong)
+	s.step(Seen{WANWith("84.0.0.2")})
+	s.answered("right")
+	s.states(OK, NeedsUser)
+	right.Login, right.Config = wrong.Login, "changed"
+	s.after(time.Hour, Configure{Services: []Service{right, wrong}})
+	s.states(NeedsUser, NeedsUser)
+	s.step(Seen{WANWith("84.0.0.3")})
+	if sent := s.answered("right"); len(sent) > 0 {
+		t.Errorf("sent by %v", sent)
+	}
+	right.Login, right.Config = "right", "mended"
+	s.after(time.Hour, Configure{Services: []Service{right, wrong}})
+	if sent := s.answered("right"); len(sent) != 1 || sent[0] != "right" {
+		t.Errorf("sent by %v", sent)
+	}
+	s.states(OK, NeedsUser)
+}

@@ -45,7 +45,7 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 		} else if s.rec.Account == c.Account {
 			e.wait(now, s, s.rec, first)
 		}
-		s.fresh = s.rec.Account != c.Account
+		s.fresh = fresh{account: s.rec.Account != c.Account, login: s.rec.Login != c.Login}
 		e.adopt(now, s, c.Self, terms)
 		e.inherit(now, s, sharing[s.Account], first, i < 0)
 		e.services = append(e.services, s)
@@ -54,7 +54,7 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 		delete(e.records, s.Name)
 	}
 	for _, s := range e.services {
-		if s.fresh {
+		if s.fresh.login {
 			e.share(s)
 		}
 	}

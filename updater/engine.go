@@ -32,6 +32,7 @@ type Self struct {
 type Terms struct {
 	Provider string  // Spec.Name
 	Title    string  // Spec.Title
+	Server   string  // where it is, if not at the provider's own
 	Families [2]bool // by wan.Family: is it to be published
 	Policy   wan.Policy
 	Source   Source
@@ -134,7 +135,7 @@ type service struct {
 	flight   *Request
 	last     time.Time // when the last request left
 	stored   bool      // rec says more than the configuration
-	fresh    bool      // rec is new to its account with the last Configure
+	fresh    fresh     // with the last Configure
 	gaveUp   bool      // on the last request, before its answer
 	unsent   bool      // the last request never reached the provider; its intent is open
 	relented time.Time // when a changed configuration last ended a wait
@@ -328,8 +329,18 @@ func (e *Engine) Service(name string) (Service, bool) {
 	if s == nil {
 		return Service{}, false
 	}
-	return Service{s.Self, *s.Terms}, true
+	return s.configured(), true
 }
+
+// Services returns all of them, in the order of the configuration.
+func (e *Engine) Services() (list []Service) {
+	for _, s := range e.services {
+		list = append(list, s.configured())
+	}
+	return list
+}
+
+func (s *service) configured() Service { return Service{s.Self, *s.Terms} }
 
 // relent ends our own caution, for what failed was another configuration; with
 // one that keeps changing, once in the least time between two requests of which

@@ -39,6 +39,7 @@ type complaint struct {
 const (
 	lasting      = 10 * time.Second
 	lastingClock = time.Minute // NTP begins when the line is up
+	toldAgain    = time.Minute // so that the last line is true, and two that take turns do not fill the log
 )
 
 // report publishes the status if it changed and logs each transition once.
@@ -149,8 +150,12 @@ func (r *Runner) complain(now time.Time, t *trouble, is ServiceStatus) (later ti
 	switch due := t.tellAt(is); {
 	case is.State == NeedsUser && t.said != sum:
 		say = Log.Error
-	case t.all[i].told:
+	case t.said == sum:
 		return 0
+	case t.all[i].told: // another one came between
+		if due = t.since + toldAgain; due > at {
+			return due
+		}
 	case due > at && !lasts(now, is):
 		if !first {
 			return due

@@ -77,6 +77,17 @@ func TestTheLogTellsWhatLasts(t *testing.T) {
 			{ms(9000), NoAddress, "five", 0, ""},
 			{time.Hour, NoAddress, "five", 0, ""},
 		},
+		"a trouble that is back after another one": {
+			{0, Waiting, "500", time.Hour, "warn home: waiting: 500"},
+			{time.Minute, NoAddress, "no route", 0, ""},
+			{lasting, NoAddress, "no route", 0, "warn home: no-address: no route"},
+			{time.Second, Waiting, "500", time.Hour, ""},
+			{toldAgain, Waiting, "500", time.Hour, "warn home: waiting: 500"},
+			{time.Hour, Waiting, "500", time.Hour, ""},
+			{time.Second, NoAddress, "no route", 0, ""},
+			{time.Second, Waiting, "500", time.Hour, ""},
+			{time.Hour, Waiting, "500", time.Hour, ""},
+		},
 		"attempts between": {
 			{0, Waiting, "unreachable", 2 * time.Second, ""},
 			{2 * time.Second, Sending, sending, 0, "info home: " + sending},

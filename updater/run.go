@@ -45,10 +45,13 @@ type Carrier struct {
 
 // Command asks the running daemon for something.
 type Command struct {
-	Event  Event          // Poke, Resume, Reserve or Configure
-	With   []Account      // for Configure: the new services
-	Reply  chan<- []Reply // receives one reply per service; nil to be told nothing
-	Permit chan<- Permit  // for Reserve: receives the answer
+	Event Event     // Poke, Resume, Reserve or Configure
+	With  []Account // for Configure: the new services
+	// Unnamed: there is one more, whose name cannot be read. Those that run and
+	// are not in With go on.
+	Unnamed bool
+	Reply   chan<- []Reply // receives one reply per service; nil to be told nothing
+	Permit  chan<- Permit  // for Reserve: receives the answer
 	// Problems are what the user should know about the configuration, until
 	// the next Command that says something of it.
 	Problems []string
@@ -125,7 +128,7 @@ type Runner struct {
 	logged  []logged  // by service
 	sayAt   time.Time // when the log has more to say; zero for never
 	trouble string    // with the journal
-	kept    []string  // the services that go on as they were configured before
+	kept    []problem // services that go on as they were configured before
 	faulty  []faulty
 	faults  map[string]int // since the start, by service
 	unsaid  string         // why the metrics could not be written
@@ -195,9 +198,7 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 		}
 	}
 
-	first := r.configure(accounts)
-	r.Problems = append(r.Problems, r.kept...)
-	r.step(jobs, r.began, first)
+	r.step(jobs, r.began, r.configure(accounts, false))
 	news, _ := r.Clock.News(false)
 	step(news)
 	stop, states := ctx.Done(), r.WAN
@@ -218,10 +219,10 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 			}
 		case c := <-r.Commands:
 			if c.With != nil {
-				c.Event, r.shown = r.configure(c.With), 0
+				c.Event, r.shown = r.configure(c.With, c.Unnamed), 0
 			}
 			if c.With != nil || len(c.Problems) > 0 {
-				r.Problems = append(c.Problems, r.kept...)
+				r.Problems = c.Problems
 			}
 			step(c.Event)
 			r.reply(c)
@@ -268,40 +269,75 @@ func (r *Runner) Run(ctx context.Context, accounts []Account) Status {
 // idle reports that nothing will happen soon.
 func (r *Runner) idle() bool { return r.wake.IsZero() || time.Until(r.wake) > once }
 
-func (r *Runner) configure(accounts []Account) Event {
-	before := r.carry
-	r.carry, r.kept, r.faulty = map[string]func() Carrier{}, nil, nil
-	services := make([]Service, 0, len(accounts))
+func (r *Runner) configure(accounts []Account, all bool) Event {
+	before, kept := r.carry, r.kept
+	inForce := make([]Account, len(accounts)) // without Carry where there is none
 	for i, a := range accounts {
-		if a.Wrong != "" {
-			old, ok := a, a.Carry != nil
-			if running, is := r.Engine.Service(a.Name); is {
-				old, ok = Account{Service: running, Carry: before[a.Name]}, true
-			}
-			if !ok || !a.Enabled || !old.Enabled || r.carry[a.Name] != nil || slices.ContainsFunc(accounts, old.clashes) {
-				r.faulty = append(r.faulty, faulty{i, a})
-				continue
-			}
-			why := fmt.Sprintf("%s goes on as it was configured before, since its configuration cannot be used: %s", a.Name, a.Wrong)
-			r.Log.Error(why)
-			r.kept = append(r.kept, why)
-			a = old
+		if a.Wrong == "" {
+			inForce[i] = a
 		}
-		_, a.Reads = a.Carry().Provider.(Reader)
-		r.carry[a.Name] = a.Carry
-		services = append(services, a.Service)
+	}
+	r.kept, r.faulty = nil, nil
+	keep := func(a Account, why string) bool {
+		if !a.Enabled || slices.ContainsFunc(inForce, a.clashes) {
+			return false
+		}
+		r.kept = append(r.kept, problem{a.Name, a.Name + " goes on as it was configured before, since " + why})
+		return true
+	}
+	for i, a := range accounts {
+		if a.Wrong == "" {
+			continue
+		}
+		old := a
+		if running, is := r.Engine.Service(a.Name); is {
+			old = Account{Service: running, Carry: before[a.Name]}
+		}
+		if a.Enabled && old.Carry != nil && keep(old, "its configuration cannot be used: "+a.Wrong) {
+			inForce[i] = old
+			continue
+		}
+		r.faulty = append(r.faulty, faulty{i, a})
+	}
+	for _, s := range r.Engine.Services() {
+		named := slices.ContainsFunc(accounts, func(a Account) bool { return a.Name == s.Name })
+		if a := (Account{Service: s, Carry: before[s.Name]}); all && !named && keep(a, "it may be the one whose name cannot be read") {
+			inForce = append(inForce, a)
+		}
+	}
+	for _, k := range kept {
+		if !slices.ContainsFunc(r.kept, func(o problem) bool { return o.service == k.service }) {
+			r.Log.Info("it goes by its configuration as it is now", "service", k.service)
+		}
+	}
+	for _, k := range r.kept {
+		if !slices.Contains(kept, k) {
+			r.Log.Error(k.text)
+		}
+	}
+	r.carry = map[string]func() Carrier{}
+	services := make([]Service, 0, len(accounts))
+	for _, a := range inForce {
+		if a.Carry != nil {
+			_, a.Reads = a.Carry().Provider.(Reader)
+			r.carry[a.Name] = a.Carry
+			services = append(services, a.Service)
+		}
 	}
 	return Configure{services}
 }
 
-// clashes reports an account that cannot be beside a service: it has the same
+// problem is what the user should know of a service.
+type problem struct{ service, text string }
+
+// clashes reports an account that cannot be beside another one: it has the same
 // name, or publishes one of the same hosts.
-func (s Service) clashes(a Account) bool {
-	if a.Wrong != "" {
-		return false
+func (a Account) clashes(o Account) bool {
+	if o.Carry == nil || a.Name == o.Name {
+		return o.Carry != nil
 	}
-	both := a.Families[wan.IPv4] && s.Families[wan.IPv4] || a.Families[wan.IPv6] && s.Families[wan.IPv6]
-	return a.Name == s.Name || both && a.Provider == s.Provider && slices.ContainsFunc(a.Hosts, func(h string) bool { return slices.Contains(s.Hosts, h) })
+	both := a.Families[wan.IPv4] && o.Families[wan.IPv4] || a.Families[wan.IPv6] && o.Families[wan.IPv6]
+	return both && o.Enabled && a.Provider == o.Provider && a.Server == o.Server && slices.ContainsFunc(a.Hosts, func(h string) bool { return slices.Contains(o.Hosts, h) })
 }
 
 // outcomes returns an outcome and those that wait behind it: a thousand
@@ -471,6 +507,9 @@ func (r *Runner) status(now time.Time) Status {
 		st.Problems = append(st.Problems, r.trouble)
 	}
 	st.Problems = append(st.Problems, r.Problems...)
+	for _, k := range r.kept {
+		st.Problems = append(st.Problems, k.text)
+	}
 	for _, f := range r.faulty { // in the order of their places
 		st.Services = slices.Insert(st.Services, f.place, f.status())
 	}

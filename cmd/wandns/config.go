@@ -52,6 +52,7 @@ type serviceConfig struct {
 	URLs     [2][]string // by wan.Family: whom to ask outside
 	Mistakes []mistake   // with any of them it cannot be used
 	Files    []watched   // that it names
+	inFiles  int         // of Mistakes: those in Files
 	former   bool        // the rest is from before these mistakes
 	switched bool        // Enabled as the service itself has it
 	outlet
@@ -134,12 +135,12 @@ func readConfig(file, name string) (*config, error) {
 	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, LogLevel: "info", UCI: !isTOML(name)}}
 	sections, mistakes := parseConfig(name, data)
 	v.mistakes = mistakes
-	broken, incomplete := map[int]bool{}, false
+	broken, syntax := map[int]bool{}, false
 	for _, m := range mistakes {
 		broken[m.line] = m.section == "syntax"
-		v.unusable = v.unusable || broken[m.line]
-		incomplete = incomplete || v.config.UCI && broken[m.line]
+		syntax = syntax || broken[m.line]
 	}
+	incomplete := v.config.UCI && syntax
 	if sections != nil {
 		v.sections(sections)
 	}
@@ -147,12 +148,13 @@ func readConfig(file, name string) (*config, error) {
 		return m.section != "syntax" && (broken[m.line] || incomplete && strings.HasPrefix(m.text, "is missing")) // it may be in a broken line
 	})
 	sort.SliceStable(v.mistakes, func(i, j int) bool { return v.mistakes[i].line < v.mistakes[j].line })
-	if v.unusable {
+	if syntax || v.unusable && v.enabled {
 		return nil, &badConfig{name, v.mistakes}
 	}
 	v.config.Mistakes = v.mistakes
 	v.config.off = !v.enabled || name == defaultConfig && !sections[0].has("enabled") // as the init script has it
-	if open && v.inline && file == name {                                             // a copy is for whom it was made for
+	// A copy is for whom it was made for.
+	if open && v.inline && file == name {
 		v.exposed(name)
 	}
 	for _, s := range v.config.Services {
@@ -255,7 +257,7 @@ func (c serviceConfig) account() updater.Account {
 		Service: updater.Service{
 			Self: updater.Self{Name: c.Name, Hosts: c.Hosts},
 			Terms: updater.Terms{
-				Provider: c.Spec.Name, Title: c.Spec.Title, Families: c.Families, Policy: c.Policy, Source: c.Source,
+				Provider: c.Spec.Name, Title: c.Spec.Title, Server: c.Server, Families: c.Families, Policy: c.Policy, Source: c.Source,
 				URLs: c.URLs, Trust: c.CAFile, Limits: c.limits(), Enabled: c.Enabled, FromSource: c.Spec.FromSource,
 			},
 		},
@@ -342,9 +344,9 @@ func (o outlet) secrets(more ...string) []string {
 // once mistakes are corrected.
 func (c *config) accounts(advice string) []updater.Account {
 	list := []updater.Account{}
-	for _, s := range c.Services {
+	for i, s := range c.Services {
 		a := updater.Account{Service: updater.Service{
-			Self:  updater.Self{Name: cmp.Or(s.Name, "(without a name)"), Hosts: s.Hosts},
+			Self:  updater.Self{Name: c.label(i), Hosts: s.Hosts},
 			Terms: updater.Terms{Provider: s.Spec.Name, Families: s.Families, Enabled: s.Enabled},
 		}}
 		if len(s.Mistakes) == 0 || s.former {
@@ -354,6 +356,19 @@ func (c *config) accounts(advice string) []updater.Account {
 		list = append(list, a)
 	}
 	return list
+}
+
+// label is the name by which a service is shown: also of one without a name, or
+// with that of another.
+func (c *config) label(i int) string {
+	name := c.Services[i].Name
+	switch {
+	case name == "":
+		return fmt.Sprintf("number %d", i+1)
+	case slices.ContainsFunc(c.Services[:i], func(s serviceConfig) bool { return s.Name == name }):
+		return fmt.Sprintf("%s, number %d", name, i+1)
+	}
+	return name
 }
 
 // wrong tells what is wrong with a service; empty if nothing is.

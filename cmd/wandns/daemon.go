@@ -34,6 +34,9 @@ func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
 		toil()
 		src := c.source(*adopted)
 		cfg, wrong := src.read()
+		if cfg != nil && src.last == "" && cfg.hopeless() {
+			cfg, wrong = nil, cfg.bad(c.config)
+		}
 		if cfg == nil {
 			explain(c.stderr, wrong)
 			return exitConfig
@@ -74,7 +77,7 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 	commands := make(chan updater.Command)
 	var services atomic.Pointer[[]string]
 	var metrics atomic.Pointer[string]
-	netifd := wan.NewNetifd()
+	netifd, networks := wan.NewNetifd(), false
 	stateDir, runDir := cfg.StateDir, cfg.RunDir
 	adopt := func(cfg *config) {
 		if cfg.StateDir != stateDir || cfg.RunDir != runDir {
@@ -86,7 +89,8 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 		if old := metrics.Swap(&file); old != nil && *old != file {
 			_ = os.Remove(*old) // or it would tell of the past for ever
 		}
-		netifd.Want(cfg.usesNetworks())
+		networks = cfg.usesNetworks() || networks && len(cfg.Mistakes) > 0 // what goes on as before may use them
+		netifd.Want(networks)
 	}
 	adopt(cfg)
 	if !once {
@@ -171,21 +175,21 @@ func startHint(err error) error {
 // reload reads the configuration anew at each SIGHUP, and when a file changes
 // that a faulty service names. What has mistakes then stays as it is in force.
 func (c *cli) reload(ctx context.Context, src source, files []watched, hup <-chan os.Signal, commands chan<- updater.Command, log *lines, adopt func(*config)) {
-	again := time.NewTicker(lookEvery)
-	defer again.Stop()
 	for {
-		again.Stop()
-		if len(files) > 0 {
-			again.Reset(lookEvery)
-		}
+		var look <-chan time.Time
+		wait := lookFirst
 		for changed := false; !changed; {
+			if len(files) > 0 {
+				look = time.After(wait)
+			}
 			select {
 			case <-ctx.Done():
 				return
 			case <-hup:
 				changed = true
-			case <-again.C:
+			case <-look:
 				changed = slices.ContainsFunc(files, watched.changed)
+				wait = min(wait*11/10, lookLast)
 			}
 		}
 		toil()
@@ -197,7 +201,7 @@ func (c *cli) reload(ctx context.Context, src source, files []watched, hup <-cha
 		} else {
 			adopt(cfg)
 			files = cfg.awaited()
-			command = updater.Command{With: cfg.accounts(c.advice()), Problems: c.problems(cfg, nil, log)}
+			command = updater.Command{With: cfg.accounts(c.advice()), Unnamed: cfg.unnamed(), Problems: c.problems(cfg, nil, log)}
 			log.Info("configuration reloaded")
 		}
 		select {
@@ -240,8 +244,8 @@ func (c *cli) advice() string {
 
 func (c *config) names() *[]string {
 	names := []string{}
-	for _, s := range c.Services {
-		names = append(names, s.Name)
+	for i := range c.Services {
+		names = append(names, c.label(i))
 	}
 	return &names
 }

@@ -101,9 +101,6 @@ func TestE2EFaultyServiceHoldsUpNoOther(t *testing.T) {
 	if code != exitConfig || !strings.Contains(out, `service "nas", password_file: names a file that could not be read`) || strings.Contains(out, "/nowhere") {
 		t.Errorf("check: %d, %s", code, out)
 	}
-	if code, out := r.say("check", "--without-files"); code != exitDone {
-		t.Errorf("check --without-files: %d, %s", code, out)
-	}
 	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
 	r.up("run")
 	st := r.until("the sound one is published", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK })
@@ -255,5 +252,146 @@ func TestAdviceFitsThePlace(t *testing.T) {
 	bad := writeFile(t, "bad.toml", "run_dir = \"/nowhere\"\nenabled = 3\n")
 	if code, _, stderr := typed("status", "--config", bad); code != exitFailed || !strings.Contains(stderr, "line 2, enabled") {
 		t.Errorf("status of what cannot start: %d, %s", code, stderr)
+	}
+}
+
+// What the text does not name any more is gone, and what it switches off is off,
+// whatever is wrong with the rest.
+func TestE2EDeletedAndSwitchedOffServicesStopBesideFaultyOnes(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t, "home.example.com", "nas.example.com")
+	both := []string{"home.example.com", "nas.example.com"}
+	typo := withPassword + "\nfamly = 'ipv4'"
+	address := func(n int) string { return fmt.Sprintf("84.0.0.%d", n+1) }
+	r.services(r.config, both, withPassword, withPassword)
+	r.do(wantest.AddAddr("wan0", address(0)+"/32"), wantest.AddDefault("wan0", "", 0))
+	r.up("run")
+	for n, c := range []struct {
+		name string
+		text func()
+		sent []string // who publishes the next address
+	}{
+		{"one is deleted, the other faulty", func() { r.services(r.config, both[:1], typo) }, []string{"home"}},
+		{"the faulty one is paused", func() { r.services(r.config, both, typo+"\nenabled = false", typo) }, []string{"nas"}},
+		{"all is switched off", func() {
+			r.services(r.config, both, typo, typo)
+			text, err := os.ReadFile(r.config)
+			r.do(err, os.WriteFile(r.config, append([]byte("enabled = false\nlog_levl = 'x'\n"), text...), 0o600))
+		}, nil},
+		{"the last one is deleted, and something else stays", func() {
+			r.services(r.config, nil)
+			text, err := os.ReadFile(r.config)
+			r.do(err, os.WriteFile(r.config, append(text, "[[notify]]\nname = 'phone'\n"...), 0o600))
+		}, nil},
+		{"one has no name", func() { r.services(r.config, []string{".example.com"}, withPassword) }, []string{"home", "nas"}},
+	} {
+		has := func(st updater.Status, n int, names ...string) bool {
+			for _, name := range names {
+				if s := serviceNamed(st, name); s.State != updater.OK || s.Records[0].Published != address(n) {
+					return false
+				}
+			}
+			return len(st.WAN) > 0 && len(st.WAN[0].IPv4) == 1 && st.WAN[0].IPv4[0].String() == address(n)
+		}
+		r.services(r.config, both, withPassword, withPassword)
+		r.reload()
+		r.until("both are published", func(st updater.Status) bool { return len(st.Problems) == 0 && has(st, n, "home", "nas") })
+		before := len(r.sim.Ledger())
+		c.text()
+		r.reload()
+		r.until(c.name+": the daemon knows", func(st updater.Status) bool {
+			return len(st.Problems) > 0 || serviceNamed(st, "home").State == updater.Disabled || len(st.Services) < 2
+		})
+		r.do(wantest.AddAddr("wan0", address(n+1)+"/32"), wantest.DelAddr("wan0", address(n)+"/32"))
+		r.until(c.name+": the new address", func(st updater.Status) bool { return has(st, n+1, c.sent...) })
+		for _, e := range r.only(before + len(c.sent))[before:] {
+			if !slices.Contains(c.sent, strings.TrimSuffix(e.Hosts[0], ".example.com")) {
+				t.Errorf("%s: %v", c.name, e)
+			}
+		}
+	}
+}
+
+// One that is paused, or at another server, is in nobody's way.
+func TestE2EFaultyServiceIsHeldUpByNoPausedOne(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	config := func(more string) {
+		r.services(r.config, []string{"home.example.com"}, withPassword+more)
+		text, err := os.ReadFile(r.config)
+		r.do(err, os.WriteFile(r.config, []byte(strings.Replace(string(text), "[[service]]", "[[service]]\nname = 'old'\nenabled = false\nprovider = 'noip'\nhostnames = ['home.example.com']\nusername = 'x'\npassword = 'y'\nserver = '"+r.url+"'\n[[service]]", 1)), 0o600))
+	}
+	config("")
+	r.up("run")
+	r.until("it is published", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK })
+	config("\nfamly = 'ipv4'")
+	r.reload()
+	st := r.until("the mistake is seen", func(st updater.Status) bool { return len(st.Problems) > 0 })
+	if s := serviceNamed(st, "home"); s.State != updater.OK {
+		t.Errorf("home is %s: %s", s.State, s.Reason)
+	}
+	config("")
+	r.reload()
+	r.until("the mistake is gone", func(st updater.Status) bool { return len(st.Problems) == 0 })
+	r.term()
+	if !strings.Contains(r.out.String(), "home: it goes by its configuration as it is now") {
+		t.Errorf("the log does not take it back:\n%s", r.out.String())
+	}
+}
+
+// The last configuration has of each service what it last was without mistakes.
+func TestTheLastConfigurationIsKeptServiceByService(t *testing.T) {
+	dir := t.TempDir()
+	file, last := filepath.Join(dir, "wandns"), filepath.Join(dir, "last")
+	const password = `it'\''s "b\"`
+	service := func(name, host, more string) string {
+		return "config service '" + name + "'\n\toption provider 'noip'\n\tlist hostnames '" + host + "'\n\toption username 'u'\n\toption password '" + password + "'\n" + more
+	}
+	const global, typo, gone = "config wandns 'global'\n\toption enabled '1'\n", "\toption famly 'ipv4'\n", "\toption ca_file '/nowhere/ca'\n"
+	hosts := func() (list []string) {
+		cfg, err := readConfig(last, last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range cfg.Services {
+			list = append(list, s.Name+" "+strings.Join(s.Hosts, " "))
+			if s.Values["password"] != `it's "b\"` {
+				t.Errorf("%s has the password %q", s.Name, s.Values["password"])
+			}
+		}
+		return list
+	}
+	for _, c := range []struct {
+		text string
+		code int
+		want string
+	}{
+		{global + service("a", "a1.example.com", "") + service("b", "b1.example.com", "") + service("x", "x.example.com", ""), exitDone, "a a1.example.com, b b1.example.com, x x.example.com"},
+		{global + service("a", "a2.example.com", "") + service("b", "b2.example.com", typo), exitConfig, "a a2.example.com, b b1.example.com"},
+		{"config wandns 'global'\n'", exitConfig, "a a2.example.com, b b1.example.com"},
+		{global + service("b", "b3.example.com", gone) + service("c", "c1.example.com", gone) + service("a", "a3.example.com", typo), exitConfig, "b b1.example.com, c c1.example.com, a a2.example.com"},
+		{global + service("a", "a3.example.com", "") + strings.Replace(service("b", "b3.example.com", ""), "service 'b'", "servce 'b'", 1), exitConfig, "a a3.example.com, b b1.example.com, c c1.example.com"},
+		{global, exitDone, ""},
+	} {
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, stderr := typed("check", "--config", file, "--keep", last); code != c.code || strings.Contains(stderr, "b\\") {
+			t.Errorf("check: %d, %s", code, stderr)
+		}
+		if got := strings.Join(hosts(), ", "); got != c.want {
+			t.Errorf("after\n%s\nthe last one has %s, want %s", c.text, got, c.want)
+		}
+		info, err := os.Stat(last)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
 	}
 }

@@ -177,11 +177,15 @@ func setupVersion(*flag.FlagSet) func(*cli, []string) int {
 }
 
 func setupCheck(flags *flag.FlagSet) func(*cli, []string) int {
-	usable := flags.Bool("usable", false, "succeed if the daemon can go by a part of it, too")
-	files := flags.Bool("without-files", false, "succeed although files are missing that it names, too")
+	keep := flags.String("keep", "", "write what can be used to `FILE`, in which services with mistakes stay as they are")
 	return func(c *cli, _ []string) int {
 		cfg, err := readConfig(c.config, c.config)
-		if err == nil && !*usable && (!*files || cfg.misspelt()) {
+		if err == nil && *keep != "" {
+			if err := cfg.keep(c.config, *keep); err != nil {
+				return c.fail(exitFailed, "%s could not be written: %v", *keep, err)
+			}
+		}
+		if err == nil {
 			err = cfg.bad(c.config)
 		}
 		if err != nil {

@@ -106,7 +106,7 @@ func uciText(list []section) string {
 		fmt.Fprintf(&b, "config %s %s\n", kind, uciQuote(s.name))
 		for _, o := range s.keys {
 			word := "option"
-			if o.list {
+			if o.list || len(o.values) > 1 {
 				word = "list"
 			}
 			for _, v := range o.values {

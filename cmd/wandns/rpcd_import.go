@@ -34,9 +34,11 @@ func (r *rpcd) found() (*imported, string, error) {
 	}
 	own, _, _ := readSmall(r.config)
 	there, _ := parseUCI(own)
+	v := &validator{config: &config{UCI: true}}
+	v.sections(there)
 	for _, s := range m.services {
-		for _, t := range there {
-			if len(s.off) == 0 && covers(t, s.section) {
+		for i, t := range there[min(1, len(there)):] { // below the global section
+			if len(s.off) == 0 && len(v.config.Services[i].Mistakes) == 0 && covers(t, s.section) {
 				s.name, s.there = t.name, true
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 
 	"wandns/openwrt/uci"
+	"wandns/updater"
 )
 
 // takeover moves services from ddns-scripts to wandns, secrets and all. It lays
@@ -46,6 +48,9 @@ func (r *rpcd) takeover(a rpcArgs) any {
 	nothing := func(code int, why string) said {
 		return said{Code: code, Error: "nothing was taken over: " + why}
 	}
+	if why := r.stuck(had); why != "" {
+		return nothing(exitFailed, why)
+	}
 	own, why := addServices(r.config, add)
 	if why != "" {
 		return nothing(exitConfig, why)
@@ -69,6 +74,22 @@ func (r *rpcd) takeover(a rpcArgs) any {
 	_ = os.Remove(own.temp())
 	_ = os.Remove(other.temp())
 	return nothing(exitFailed, err.Error())
+}
+
+// stuck tells which of these services publishes nothing until the user acts.
+func (r *rpcd) stuck(names []string) string {
+	var st updater.Status
+	dir, _ := r.runDir()
+	b, err := os.ReadFile(filepath.Join(dir, statusName))
+	if err != nil || json.Unmarshal(b, &st) != nil {
+		return "" // it is about to run
+	}
+	for _, s := range st.Services {
+		if slices.Contains(names, s.Name) && s.State == updater.NeedsUser {
+			return fmt.Sprintf("wandns has %s already, which is blocked: %s", s.Name, s.Reason)
+		}
+	}
+	return ""
 }
 
 // incumbent is what ddns-scripts runs: the sections that are taken, as patterns

@@ -500,3 +500,21 @@ func TestSwitchOfWandns(t *testing.T) {
 		})
 	}
 }
+
+// A service of wandns that cannot be used, or is blocked, updates nothing.
+func TestE2ETakeoverDoesNotCountOnWhatCannotBeUsed(t *testing.T) {
+	const half = "\nconfig service 'a'\n\toption provider 'noip'\n\toption username 'me@example.com'\n\tlist hostnames 'a.example.com'\n"
+	section := luciSection("a", "a.example.com", "\toption enabled '1'\n")
+	r := newIncumbent(t, ownEmpty+half, section)
+	if got := r.takeover("a_2"); got.Code != exitDone || !strings.HasPrefix(got.Text, "wandns has taken over a_2.\n") {
+		t.Errorf("beside a faulty one: %+v", got)
+	}
+	r = newIncumbent(t, ownEmpty+half+"\toption password 'canary'\n", section)
+	r.write("run/status.json", `{"services":[{"name":"a","state":"blocked","reason":"badauth"}]}`)
+	if got := r.takeover("a"); got.Code != exitFailed || got.Error != "nothing was taken over: wandns has a already, which is blocked: badauth" {
+		t.Errorf("beside a blocked one: %+v", got)
+	}
+	if got := r.read("etc/config/ddns"); got != section {
+		t.Errorf("ddns has\n%s", got)
+	}
+}

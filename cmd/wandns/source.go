@@ -27,9 +27,9 @@ func (c *cli) source(adopted string) source {
 	return source{c.config, filepath.Join(adopted, "wandns"), filepath.Join(adopted, "last")}
 }
 
-// read returns the configuration to go by: what has mistakes is as it was in
-// the last one without. The error is as that of loadConfig, and not nil if
-// nothing of the file can be used; then the configuration is the last one, or
+// read returns the configuration to go by: services with mistakes are as they
+// were in the last one without. The error is as that of loadConfig, and not nil
+// if nothing of the file can be used; then the configuration is the last one, or
 // nil.
 func (s source) read() (*config, error) {
 	cfg, err := readConfig(s.file, s.name)
@@ -40,21 +40,16 @@ func (s source) read() (*config, error) {
 	if s.last != "" {
 		last, _ = readConfig(s.last, s.name)
 	}
-	switch {
-	case err != nil:
-		return last, err
-	case cfg.hopeless() && (last != nil || s.last == ""):
-		return last, cfg.bad(s.name)
-	case last == nil:
-		return cfg, nil
+	if err != nil || last == nil {
+		return cmp.Or(cfg, last), err
 	}
-	// Their folders are those that the init script has prepared.
+	// The folders are those that the init script has prepared.
 	cfg.StateDir, cfg.RunDir, cfg.MetricsFile = last.StateDir, last.RunDir, last.MetricsFile
 	for i, c := range cfg.Services {
-		at := slices.IndexFunc(last.Services, func(o serviceConfig) bool { return o.Name == c.Name && len(o.Mistakes) == 0 })
+		at := slices.IndexFunc(last.Services, func(o serviceConfig) bool { return o.Name == cfg.label(i) && len(o.Mistakes) == 0 })
 		if len(c.Mistakes) > 0 && at >= 0 {
 			before := last.Services[at]
-			before.Mistakes, before.Files, before.Enabled, before.former = c.Mistakes, c.Files, c.Enabled, true
+			before.Mistakes, before.Files, before.inFiles, before.Enabled, before.former = c.Mistakes, c.Files, c.inFiles, c.Enabled, true
 			cfg.Services[i] = before
 		}
 	}
@@ -66,19 +61,69 @@ func (c *config) hopeless() bool {
 	return len(c.Mistakes) > 0 && !slices.ContainsFunc(c.Services, func(s serviceConfig) bool { return len(s.Mistakes) == 0 || s.awaitsFile() })
 }
 
-// misspelt reports mistakes in the configuration itself, not in files that it
-// names.
-func (c *config) misspelt() bool { return slices.ContainsFunc(c.Mistakes, mistake.inText) }
-
-func (m mistake) inText() bool { return !strings.HasSuffix(m.key, "_file") }
+// unnamed reports a service whose name nobody can read.
+func (c *config) unnamed() bool {
+	return slices.ContainsFunc(c.Services, func(s serviceConfig) bool { return s.Name == "" }) ||
+		slices.ContainsFunc(c.Mistakes, func(m mistake) bool {
+			return !m.ofService() && closest(strings.Trim(strings.TrimPrefix(m.key, "config "), "[]"), []string{"service"}) != ""
+		})
+}
 
 // awaitsFile reports whether only files keep a service from being used.
 func (c serviceConfig) awaitsFile() bool {
-	return c.Enabled && len(c.Mistakes) > 0 && !slices.ContainsFunc(c.Mistakes, mistake.inText)
+	return c.Enabled && c.inFiles > 0 && c.inFiles == len(c.Mistakes)
 }
 
-// lookEvery is how soon a file is noticed that a faulty service names.
-const lookEvery = 2 * time.Second
+// keep makes of the last configuration, in UCI, what there is of this one from a
+// file: services with mistakes stay in it as they are, while they can be used.
+func (c *config) keep(file, last string) error {
+	sections, err := readSections(file)
+	if err != nil {
+		return err
+	}
+	old, before := &config{}, []section(nil)
+	if o, err := readConfig(last, last); err == nil {
+		if before, err = readSections(last); err == nil {
+			old = o
+		}
+	}
+	list := sections[:1]
+	list[0].name = "global"
+	for i, s := range c.Services {
+		was := slices.IndexFunc(old.Services, func(o serviceConfig) bool { return o.Name == s.Name && len(o.Mistakes) == 0 })
+		switch {
+		case c.label(i) != s.Name:
+		case len(s.Mistakes) == 0 || !s.switched || was < 0 && s.awaitsFile():
+			list = append(list, sections[i+1])
+		case was >= 0:
+			list = append(list, before[was+1])
+		}
+	}
+	for i, o := range old.Services {
+		if c.unnamed() && !slices.ContainsFunc(list, func(s section) bool { return s.name == o.Name }) {
+			list = append(list, before[i+1])
+		}
+	}
+	e := edit{last, uciText(list), 0o600}
+	if err := e.prepare(); err != nil {
+		_ = os.Remove(e.temp())
+		return err
+	}
+	return os.Rename(e.temp(), last)
+}
+
+func readSections(file string) ([]section, error) {
+	text, _, err := readSmall(file)
+	list, _ := parseUCI(text)
+	return list, err
+}
+
+// A file for which a service waits is looked for often at first, and then seldom:
+// a stick is plugged in while the router starts, or some day.
+const (
+	lookFirst = 2 * time.Second
+	lookLast  = 30 * time.Second
+)
 
 // watched is a file as it was before it was read.
 type watched struct{ path, was string }
@@ -88,19 +133,22 @@ func watch(path string) watched { return watched{path, appearance(path)} }
 // appearance is another text when the file may be another one.
 func appearance(path string) string {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err.Error()
+	case info.IsDir():
+		return "a directory"
 	}
 	return fmt.Sprint(info.Size(), info.Mode(), info.ModTime())
 }
 
 func (w watched) changed() bool { return appearance(w.path) != w.was }
 
-// awaited are the files of faulty services.
+// awaited are the files for which services wait.
 func (c *config) awaited() []watched {
 	var files []watched
 	for _, s := range c.Services {
-		if len(s.Mistakes) > 0 && s.Enabled {
+		if s.awaitsFile() {
 			files = append(files, s.Files...)
 		}
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,10 +24,20 @@ type validator struct {
 	section string // the one being read
 	now     option
 	files   []watched // that the service being read names
+	inFiles int       // of its mistakes: those in files, not in the configuration
 }
 
 func (v *validator) wrong(format string, args ...any) {
 	v.mistakes = append(v.mistakes, mistake{v.now.line, v.section, v.now.name, fmt.Sprintf(format, args...)})
+}
+
+// wrongFile is wrong about a file. One that may not be read is for the user to
+// give away, even if it comes by itself.
+func (v *validator) wrongFile(err error, format string, args ...any) {
+	v.wrong(format, args...)
+	if !errors.Is(err, fs.ErrPermission) {
+		v.inFiles++
+	}
 }
 
 // either chooses the words that fit the language of the file.
@@ -58,9 +70,9 @@ func (v *validator) sections(list []section) {
 		c.switched, c.Enabled = c.Enabled, c.Enabled && v.enabled
 		v.conflicts(s, c)
 		if c.Mistakes = slices.Clone(v.mistakes[before:]); len(c.Mistakes) > 0 {
-			c.Files = v.files
+			c.Files, c.inFiles = v.files, v.inFiles
 		}
-		v.files = nil
+		v.files, v.inFiles = nil, 0
 		if !c.switched {
 			v.mistakes = v.mistakes[:before] // they do no harm yet
 		}
@@ -90,25 +102,29 @@ func (v *validator) exposed(file string) {
 	v.config.Warnings = append(v.config.Warnings, fmt.Sprintf("%s holds a secret and others may read it; run: chmod 600 %s", file, file))
 }
 
+// global reads what concerns all services. Without the folders, or the knowledge
+// whether it is switched off, nothing may be done.
 func (v *validator) global(s section) {
-	before := len(v.mistakes)
-	defer func() { v.unusable = v.unusable || len(v.mistakes) > before }()
 	v.section = ""
 	for _, v.now = range s.keys {
+		before := len(v.mistakes)
 		switch v.now.name {
 		case "state_dir":
 			v.config.StateDir = v.path()
 		case "run_dir":
 			v.config.RunDir = v.path()
 		case "log_level":
-			v.config.LogLevel = v.one(levels...)
+			if l := v.one(levels...); l != "" {
+				v.config.LogLevel = l
+			}
 		case "metrics_file":
 			v.config.MetricsFile = v.path()
 		case "enabled":
-			v.enabled = v.truth()
+			v.enabled = v.truth() || len(v.mistakes) > before
 		default:
 			v.unknown(globalKeys)
 		}
+		v.unusable = v.unusable || len(v.mistakes) > before && slices.Contains([]string{"state_dir", "run_dir", "enabled"}, v.now.name)
 	}
 }
 
@@ -358,13 +374,13 @@ func (v *validator) field(f updater.Field, fromFile bool) string {
 			v.wrong("is not the full path of a file; begin it with /")
 			return ""
 		case err != nil:
-			v.wrong("names a file that could not be read: %v", err)
+			v.wrongFile(err, "names a file that could not be read: %v", err)
 			return ""
 		case value == "":
-			v.wrong("names a file that is empty")
+			v.wrongFile(nil, "names a file that is empty")
 			return ""
 		case strings.ContainsAny(value, "\r\n"):
-			v.wrong("names a file of more than one line")
+			v.wrongFile(nil, "names a file of more than one line")
 			return ""
 		case open:
 			v.exposed(v.now.values[0])

@@ -265,9 +265,9 @@ func (v *validator) authority() string {
 	case !filepath.IsAbs(file):
 		v.wrong("%q is not a full path; begin it with /", file)
 	case err != nil:
-		v.wrong("%s could not be read: %v", file, err)
+		v.wrongFile(err, "%s could not be read: %v", file, err)
 	case !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)):
-		v.wrong("%s holds no certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----", file)
+		v.wrongFile(nil, "%s holds no certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----", file)
 	}
 	return file
 }
