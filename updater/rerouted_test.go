@@ -1,6 +1,7 @@
 package updater
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -35,6 +36,21 @@ func TestOtherResolversAreNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	heard("192.0.2.3")
+
+	// What a link leads to, elsewhere, and another link.
+	other, third := filepath.Join(t.TempDir(), "stub"), filepath.Join(t.TempDir(), "stub")
+	write(t, other, "192.0.2.4")
+	write(t, third, "192.0.2.6")
+	if err := errors.Join(os.Remove(auto), os.Symlink(other, auto)); err != nil {
+		t.Fatal(err)
+	}
+	heard("192.0.2.4")
+	write(t, other, "192.0.2.5")
+	heard("192.0.2.5")
+	if err := errors.Join(os.Remove(auto), os.Symlink(third, auto)); err != nil {
+		t.Fatal(err)
+	}
+	heard("192.0.2.6")
 }
 
 func TestOtherResolversEndTheWaitForTheNetworkOnly(t *testing.T) {

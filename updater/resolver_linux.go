@@ -2,7 +2,6 @@ package updater
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,12 +22,13 @@ func resolverChanges(ctx context.Context, files []string) (<-chan struct{}, erro
 		return nil, fmt.Errorf("watch files: %w", err)
 	}
 	events := os.NewFile(uintptr(fd), "resolvers")
-	for _, name := range files { // their folders, for a file that is replaced is another one
-		_, err := unix.InotifyAddWatch(fd, filepath.Dir(name), unix.IN_CLOSE_WRITE|unix.IN_MOVED_TO)
-		if err != nil && !errors.Is(err, unix.ENOENT) {
-			return nil, errors.Join(fmt.Errorf("watch %s: %w", name, err), events.Close())
+	watchThem := func() {
+		for _, name := range files { // a file that is replaced is another one, and what a link leads to lies elsewhere
+			_, _ = unix.InotifyAddWatch(fd, filepath.Dir(name), unix.IN_CLOSE_WRITE|unix.IN_CREATE|unix.IN_MOVED_TO)
+			_, _ = unix.InotifyAddWatch(fd, name, unix.IN_CLOSE_WRITE|unix.IN_ATTRIB|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF)
 		}
 	}
+	watchThem()
 	context.AfterFunc(ctx, func() { events.Close() })
 	changes, last := make(chan struct{}, 1), resolvers(files)
 	go func() {
@@ -36,6 +36,7 @@ func resolverChanges(ctx context.Context, files []string) (<-chan struct{}, erro
 			if _, err := events.Read(b); err != nil {
 				return
 			}
+			watchThem()
 			now := resolvers(files)
 			if slices.Equal(now, last) {
 				continue

@@ -262,7 +262,7 @@ func ash(t *testing.T, dir, script, argument string, env ...string) string {
 // published is still known. An upgrade takes nothing.
 func TestRemovalLeavesNoPassword(t *testing.T) {
 	scripts := scripts(t, packed(t, func(o *options) { o.only = "mipsel_24kc" }))
-	secrets := []string{"/var/run/wandns.good/wandns", "/etc/config/.wandns.good"}
+	secrets := []string{"/var/run/wandns.good/wandns", "/etc/config/.wandns.good", "/etc/config/.wandns.good.new"}
 	others := []string{"/etc/config/wandns", "/etc/wandns/state.db", "/etc/wandns/home.secret", "/var/run/other"}
 	all := slices.Concat(secrets, others)
 	for _, c := range []struct {
