@@ -206,3 +206,51 @@ func TestAHostsPrefixIsWaitedFor(t *testing.T) {
 	s.silent()
 	s.is(OK, 0)
 }
+
+// A line that goes down loses its address before its route: what is left then is
+// the LAN's.
+func TestTheAddressOfTheLANIsNotPublishedWhileTheLineGoesDown(t *testing.T) {
+	const lan6 = "2a00:1:2:300::1"
+	withLAN := func(addrs ...string) wan.State {
+		s := WANWith(addrs...)
+		a := WANWith(lan6).Addrs[0]
+		a.Device = "br-lan"
+		s.Devices = append(s.Devices, wan.Device{Name: "br-lan", Index: 9, Carrier: true})
+		s.Addrs = append(s.Addrs, a)
+		s.Delegated = []netip.Prefix{netip.MustParsePrefix("2a00:1:2:300::/56")}
+		return s
+	}
+	down := withLAN()
+	down.Routes = nil
+	for name, c := range map[string]struct {
+		then wan.State
+		sent string
+	}{
+		"it goes down":              {down, ""},
+		"it gets another address":   {withLAN(foreign6), foreign6},
+		"it keeps the delegation":   {withLAN(), lan6},
+		"it has the same one again": {withLAN(confirmed6), ""},
+	} {
+		s := begin(t, home())
+		s.step(Seen{withLAN(confirmed6)})
+		s.after(time.Second, good(s.job()))
+		s.after(time.Hour, Seen{withLAN()})
+		if len(s.plan.Jobs) > 0 {
+			t.Fatalf("%s: sent %v", name, s.plan.Jobs)
+		}
+		s.after(coming-time.Millisecond, Seen{c.then})
+		if name == "it keeps the delegation" {
+			if len(s.plan.Jobs) > 0 {
+				t.Errorf("%s: sent too soon: %v", name, s.plan.Jobs)
+			}
+			s.after(time.Millisecond, Tick{})
+		}
+		sent := ""
+		if len(s.plan.Jobs) > 0 {
+			sent = s.plan.Jobs[0].Request.V6.String()
+		}
+		if sent != c.sent {
+			t.Errorf("%s: sent %q, want %q", name, sent, c.sent)
+		}
+	}
+}

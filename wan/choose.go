@@ -231,6 +231,15 @@ func judge(a Addr) (reason, next string, c class) {
 	return e.name, next, e.class
 }
 
+// HasGlobal reports whether a device has an address of a family that the world
+// can reach, whatever its state.
+func (s State) HasGlobal(device string, f Family) bool {
+	return slices.ContainsFunc(s.Addrs, func(a Addr) bool {
+		ip := a.Prefix.Addr()
+		return a.Device == device && Of(ip) == f && lookup(ip).class == global
+	})
+}
+
 // OnLAN reports a private address that shows no NAT before this router: that of
 // a device which p pins, and which holds no default route. It may be another
 // WAN's that policy routing leads to, of which nobody knows.
