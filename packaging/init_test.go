@@ -35,7 +35,7 @@ func newRouter(t *testing.T) router {
 	r.write("usr/sbin/wandns", `#!/bin/sh
 # check --config FILE --keep LAST
 ! grep -n broken "$3" >&2 || exit 3
-grep -v typo "$3" >"$5"
+grep -v typo "$3" >"$5" || echo global >"$5"
 ! grep -n typo "$3" >&2 || exit 3
 `, 0o755)
 	return r
@@ -165,7 +165,10 @@ func TestInitScriptKeepsTheLastGoodConfiguration(t *testing.T) {
 		}
 		holds("var/run/wandns.good/last", good, 0o640)
 	}
-	for _, off := range []string{"option enabled 0\n", "broken\n"} {
+	if got := r.start("typo\n"); !strings.HasPrefix(got, "1:typo\n") || !strings.Contains(got, "open_instance") {
+		t.Errorf("where a mistake may stand for the switch, procd gets\n%s", got)
+	}
+	for _, off := range []string{"option enabled 0\n", "broken\n", "typo\n"} {
 		if got := r.start(off); strings.Contains(got, "open_instance") {
 			t.Errorf("switched off, and then with a bad edit, procd gets\n%s", got)
 		}

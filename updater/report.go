@@ -105,6 +105,9 @@ func (r *Runner) transition(now time.Time, l *logged, is ServiceStatus) (later t
 	}
 	switch {
 	case is.State == Sending, is.State == Verifying:
+		if l.state == NeedsUser { // the user has acted, and wants to know
+			l.trouble = trouble{}
+		}
 		switch {
 		case l.sum == r.sum(is):
 		case l.trouble.said != 0:

@@ -109,8 +109,8 @@ func TestTheLogTellsWhatLasts(t *testing.T) {
 		},
 		"what the user must mend": {
 			{0, NeedsUser, "badauth", 0, "error home: blocked: badauth"},
-			{time.Hour, Sending, sending, 0, ""},
-			{time.Second, NeedsUser, "badauth", 0, ""},
+			{time.Hour, Sending, sending, 0, "info home: " + sending}, // the user has acted
+			{time.Second, NeedsUser, "badauth", 0, "error home: blocked: badauth"},
 			{time.Hour, Waiting, "unreachable", 20 * time.Second, ""},
 			{lasting, Waiting, "unreachable", time.Second, "warn home: waiting: unreachable"},
 			{time.Second, NeedsUser, "badauth", 0, "error home: blocked: badauth"},

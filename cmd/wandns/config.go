@@ -135,18 +135,10 @@ func readConfig(file, name string) (*config, error) {
 	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, LogLevel: "info", UCI: !isTOML(name)}}
 	sections, mistakes := parseConfig(name, data)
 	v.mistakes = mistakes
-	broken, syntax := map[int]bool{}, false
-	for _, m := range mistakes {
-		broken[m.line] = m.section == "syntax"
-		syntax = syntax || broken[m.line]
-	}
-	incomplete := v.config.UCI && syntax
 	if sections != nil {
 		v.sections(sections)
 	}
-	v.mistakes = slices.DeleteFunc(v.mistakes, func(m mistake) bool {
-		return m.section != "syntax" && (broken[m.line] || incomplete && strings.HasPrefix(m.text, "is missing")) // it may be in a broken line
-	})
+	syntax := v.onlySure(data)
 	sort.SliceStable(v.mistakes, func(i, j int) bool { return v.mistakes[i].line < v.mistakes[j].line })
 	if syntax || v.unusable && v.enabled {
 		return nil, &badConfig{name, v.mistakes}
@@ -165,6 +157,27 @@ func readConfig(file, name string) (*config, error) {
 		}
 	}
 	return v.config, nil
+}
+
+// onlySure removes what may be a mistake only because of a broken line, and tells
+// whether there is one.
+func (v *validator) onlySure(data string) (syntax bool) {
+	broken := map[int]bool{}
+	for _, m := range v.mistakes {
+		broken[m.line] = broken[m.line] || m.section == "syntax"
+		syntax = syntax || m.section == "syntax"
+	}
+	// Below the first line of a section that is broken, all is another one's.
+	lost, n := map[int]bool{}, 0
+	for line := range strings.Lines(data) {
+		n++
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		lost[n] = closest(word, []string{"config"}) != "" && broken[n] || lost[n-1] && word != "config"
+	}
+	v.mistakes = slices.DeleteFunc(v.mistakes, func(m mistake) bool {
+		return m.section != "syntax" && (broken[m.line] || v.config.UCI && (lost[m.line] || syntax && strings.HasPrefix(m.text, "is missing")))
+	})
+	return syntax
 }
 
 // firstService says how to add one.
@@ -375,7 +388,7 @@ func (c *config) label(i int) string {
 func (c serviceConfig) wrong(advice string) string {
 	var all []string
 	for _, m := range c.Mistakes {
-		all = append(all, strings.TrimPrefix(m.key+" ", " ")+m.text)
+		all = append(all, strings.TrimPrefix(m.key+": ", ": ")+m.text)
 	}
 	switch {
 	case all == nil || !c.Enabled:

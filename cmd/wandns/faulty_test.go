@@ -105,10 +105,10 @@ func TestE2EFaultyServiceHoldsUpNoOther(t *testing.T) {
 	r.up("run")
 	st := r.until("the sound one is published", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK })
 	if len(st.Services) != 3 || st.Services[0].State != updater.Disabled || st.Services[1].State != updater.NeedsUser ||
-		!strings.Contains(st.Services[1].Reason, "password_file names a file that could not be read") || !strings.HasSuffix(st.Services[1].Reason, "it is tried again when the file changes") {
+		!strings.Contains(st.Services[1].Reason, "password_file: names a file that could not be read") || !strings.HasSuffix(st.Services[1].Reason, "it is tried again when the file changes") {
 		t.Errorf("status = %+v", st.Services)
 	}
-	if code, out := r.say("update", "nas"); code != exitDone || !strings.Contains(out, "nas: password_file names a file") {
+	if code, out := r.say("update", "nas"); code != exitDone || !strings.Contains(out, "nas: password_file: names a file") {
 		t.Errorf("update: %d, %s", code, out)
 	}
 	if code, out := r.say("client", "home", "create"); code != exitRefused {

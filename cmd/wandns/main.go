@@ -47,6 +47,7 @@ type cli struct {
 	config         string // --config
 	configGiven    bool
 	initScript     string // empty for that of OpenWrt
+	adopted        bool   // it was procd who started this
 	stdin          *os.File
 	stdout, stderr io.Writer
 }
@@ -195,6 +196,9 @@ func setupCheck(flags *flag.FlagSet) func(*cli, []string) int {
 		fmt.Fprint(c.stdout, cfg)
 		for _, w := range cfg.Warnings {
 			fmt.Fprintln(c.stderr, "wandns: "+w)
+		}
+		if cfg.off {
+			fmt.Fprintf(c.stderr, "wandns: all of it is switched off; switch it on with: %s\n", c.switchOn())
 		}
 		if len(cfg.Services) == 0 {
 			fmt.Fprintln(c.stderr, "wandns: there is no service, so nothing is to be done; "+cfg.firstService())

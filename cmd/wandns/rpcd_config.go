@@ -81,6 +81,7 @@ func (r *rpcd) configuration(rpcArgs) any {
 		list = []section{{kind: "global"}}
 	}
 	v.sections(list)
+	v.onlySure(data)
 	out.RunDir = v.config.RunDir
 	if open && v.inline {
 		v.exposed(r.config)

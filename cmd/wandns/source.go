@@ -21,7 +21,7 @@ type source struct {
 // OpenWrt's init script puts into a folder: a copy, and the last one without
 // mistakes.
 func (c *cli) source(adopted string) source {
-	if adopted == "" {
+	if c.adopted = adopted != ""; !c.adopted {
 		return source{name: c.config, file: c.config}
 	}
 	return source{c.config, filepath.Join(adopted, "wandns"), filepath.Join(adopted, "last")}
@@ -161,13 +161,19 @@ const initScript = "/etc/init.d/wandns"
 // onOpenWrt chooses the words that fit whoever starts the daemon: procd, or
 // the user himself.
 func (c *cli) onOpenWrt(procd, otherwise string) string {
-	if _, err := os.Stat(cmp.Or(c.initScript, initScript)); err != nil || c.config != defaultConfig {
-		return otherwise
+	_, err := os.Stat(cmp.Or(c.initScript, initScript))
+	if c.config == defaultConfig && (err == nil || c.adopted) { // which a jail does not show
+		return procd
 	}
-	return procd
+	return otherwise
 }
 
 // starter is the command that starts the daemon.
 func (c *cli) starter() string {
 	return c.onOpenWrt("service wandns start", "wandns run --config "+c.config)
+}
+
+// switchOn is how to switch all of it on.
+func (c *cli) switchOn() string {
+	return c.onOpenWrt("uci set wandns.global.enabled=1; uci commit wandns; service wandns start", "enabled = true in "+c.config)
 }

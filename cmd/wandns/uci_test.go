@@ -139,6 +139,8 @@ func TestMistakesInUCI(t *testing.T) {
 		{"a line that is none", goodUCI + "optoin a 'b'\n", "line 13, syntax: this is no line of a UCI file"},
 		{"an apostrophe", goodUCI + "\toption device 'it's'\n", `line 13, syntax: a quote has no end`},
 		{"a broken line of a key that is needed", strings.Replace(goodUCI, "'user@", "a '", 1), "line 11, syntax: there is one word too many"},
+		{"a broken first line", goodUCI + "confg service 'b'\n\toption provider 'noip'\n\toption usrname 'x'\n", "line 13, syntax: this is no line of a UCI file"},
+		{"a name that UCI cannot have", goodUCI + "config service my home\n\toption provider 'noip'\n", "line 13, syntax: "},
 		{"one name twice", goodUCI + "\tlist hostnames 'group1'\n", `line 9, service "home", hostnames: holds "group1" twice`},
 		{"TOML", goodConfig, "line 2, syntax: this is TOML; give the file a name that ends in .toml"},
 	} {

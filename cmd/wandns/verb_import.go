@@ -81,7 +81,7 @@ func (m *imported) text(from string) string {
 			fmt.Fprintln(&b, strings.TrimRight("# "+strings.ReplaceAll(line, "\r", " "), " "))
 		}
 	}
-	comment("Made by wandns import %s. Look through it, keep it as %s, mode 0600,\nand run: wandns check", from, defaultConfig)
+	comment("Made by wandns import %s. Look through it, keep it as %s, mode 0600,\nand run: wandns check. Then switch %[1]s off, or both update these names.", from, defaultConfig)
 	for _, n := range m.notes {
 		comment("%s", n)
 	}

@@ -44,12 +44,13 @@ func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 			b, _ = json.Marshal(st) // it came from JSON
 			b = append(b, '\n')
 		}
+		stopped := err == nil && pid == 0
 		if *asJSON {
 			fmt.Fprint(c.stdout, string(b))
 		} else {
-			c.printStatus(st, time.Now())
+			c.printStatus(st, stopped, time.Now())
 		}
-		if err == nil && pid == 0 {
+		if stopped {
 			return c.notRunning("the daemon is not running, this is what it last wrote")
 		}
 		return exitDone
@@ -68,13 +69,17 @@ func (c *cli) notRunning(what string) int {
 		explain(c.stderr, err)
 		return code
 	case err == nil && cfg.off:
-		return c.fail(exitFailed, "%s; it is switched off. Switch it on with: %s", what, c.onOpenWrt("uci set wandns.global.enabled=1; uci commit wandns; service wandns start", "enabled = true in "+c.config))
+		return c.fail(exitFailed, "%s; it is switched off. Switch it on with: %s", what, c.switchOn())
 	}
 	return c.fail(exitFailed, "%s; start it with: %s", what, c.starter())
 }
 
-func (c *cli) printStatus(st updater.Status, now time.Time) {
-	fmt.Fprintf(c.stdout, "wandns %s, process %d\n", st.Version, st.PID)
+func (c *cli) printStatus(st updater.Status, stopped bool, now time.Time) {
+	process := fmt.Sprintf("process %d", st.PID)
+	if stopped {
+		process = "not running"
+	}
+	fmt.Fprintf(c.stdout, "wandns %s, %s\n", st.Version, process)
 	for _, p := range st.Problems {
 		fmt.Fprintf(c.stdout, "PROBLEM  %s\n", p)
 	}
