@@ -299,10 +299,12 @@ func (r *Runner) configure(accounts []Account, all bool) Event {
 		}
 		r.faulty = append(r.faulty, faulty{i, a})
 	}
-	for _, s := range r.Engine.Services() {
-		named := slices.ContainsFunc(accounts, func(a Account) bool { return a.Name == s.Name })
-		if a := (Account{Service: s, Carry: before[s.Name]}); all && !named && keep(a, "it may be the one whose name cannot be read") {
-			inForce = append(inForce, a)
+	if all {
+		for _, s := range r.Engine.Services() {
+			named := slices.ContainsFunc(accounts, func(a Account) bool { return a.Name == s.Name })
+			if a := (Account{Service: s, Carry: before[s.Name]}); !named && keep(a, "it may be the one whose name cannot be read") {
+				inForce = append(inForce, a)
+			}
 		}
 	}
 	for _, k := range kept {

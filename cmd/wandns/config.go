@@ -54,6 +54,7 @@ type serviceConfig struct {
 	Files    []watched   // that it names
 	inFiles  int         // of Mistakes: those in Files
 	former   bool        // the rest is from before these mistakes
+	number   int         // among all, if the name is not its own
 	switched bool        // Enabled as the service itself has it
 	outlet
 }
@@ -357,9 +358,9 @@ func (o outlet) secrets(more ...string) []string {
 // once mistakes are corrected.
 func (c *config) accounts(advice string) []updater.Account {
 	list := []updater.Account{}
-	for i, s := range c.Services {
+	for _, s := range c.Services {
 		a := updater.Account{Service: updater.Service{
-			Self:  updater.Self{Name: c.label(i), Hosts: s.Hosts},
+			Self:  updater.Self{Name: s.label(), Hosts: s.Hosts},
 			Terms: updater.Terms{Provider: s.Spec.Name, Families: s.Families, Enabled: s.Enabled},
 		}}
 		if len(s.Mistakes) == 0 || s.former {
@@ -373,15 +374,11 @@ func (c *config) accounts(advice string) []updater.Account {
 
 // label is the name by which a service is shown: also of one without a name, or
 // with that of another.
-func (c *config) label(i int) string {
-	name := c.Services[i].Name
-	switch {
-	case name == "":
-		return fmt.Sprintf("number %d", i+1)
-	case slices.ContainsFunc(c.Services[:i], func(s serviceConfig) bool { return s.Name == name }):
-		return fmt.Sprintf("%s, number %d", name, i+1)
+func (c serviceConfig) label() string {
+	if c.number == 0 {
+		return c.Name
 	}
-	return name
+	return strings.TrimPrefix(fmt.Sprintf("%s, number %d", c.Name, c.number), ", ")
 }
 
 // wrong tells what is wrong with a service; empty if nothing is.

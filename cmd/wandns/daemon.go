@@ -244,8 +244,8 @@ func (c *cli) advice() string {
 
 func (c *config) names() *[]string {
 	names := []string{}
-	for i := range c.Services {
-		names = append(names, c.label(i))
+	for _, s := range c.Services {
+		names = append(names, s.label())
 	}
 	return &names
 }

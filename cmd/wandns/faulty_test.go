@@ -220,6 +220,19 @@ func TestE2EAdoptedConfigurationIsTheLastGoodOneWhereItHasMistakes(t *testing.T)
 	r.only(2)
 	r.term()
 
+	// One that is not named for sure may be any of them.
+	text, err := os.ReadFile(current)
+	r.do(err, os.WriteFile(current, []byte(strings.Replace(string(text), "name = \"home\"", "nme = \"home\"", 1)), 0o600))
+	launch()
+	st = r.until("both go on", func(st updater.Status) bool {
+		return serviceNamed(st, "home").State == updater.OK && serviceNamed(st, "nas").State == updater.OK && serviceNamed(st, "number 1").State == updater.NeedsUser
+	})
+	if len(st.Problems) != 1 || !strings.Contains(st.Problems[0], "home goes on as it was configured before") {
+		t.Errorf("problems = %q", st.Problems)
+	}
+	r.only(2)
+	r.term()
+
 	// It serves even if nothing can be used.
 	r.do(os.Remove(last))
 	r.services(current, both[:1], "famly = 'ipv4'\n"+withPassword)

@@ -46,11 +46,20 @@ func (s source) read() (*config, error) {
 	// The folders are those that the init script has prepared.
 	cfg.StateDir, cfg.RunDir, cfg.MetricsFile = last.StateDir, last.RunDir, last.MetricsFile
 	for i, c := range cfg.Services {
-		at := slices.IndexFunc(last.Services, func(o serviceConfig) bool { return o.Name == cfg.label(i) && len(o.Mistakes) == 0 })
+		at := slices.IndexFunc(last.Services, func(o serviceConfig) bool { return o.Name == c.label() && len(o.Mistakes) == 0 })
 		if len(c.Mistakes) > 0 && at >= 0 {
 			before := last.Services[at]
 			before.Mistakes, before.Files, before.inFiles, before.Enabled, before.former = c.Mistakes, c.Files, c.inFiles, c.Enabled, true
 			cfg.Services[i] = before
+		}
+	}
+	if !cfg.unnamed() {
+		return cfg, nil
+	}
+	for _, o := range last.Services {
+		if len(o.Mistakes) == 0 && !slices.ContainsFunc(cfg.Services, func(c serviceConfig) bool { return c.Name == o.Name }) {
+			o.Mistakes, o.former = []mistake{{text: "it may be the one whose name cannot be read"}}, true
+			cfg.Services = append(cfg.Services, o)
 		}
 	}
 	return cfg, nil
@@ -92,15 +101,16 @@ func (c *config) keep(file, last string) error {
 	for i, s := range c.Services {
 		was := slices.IndexFunc(old.Services, func(o serviceConfig) bool { return o.Name == s.Name && len(o.Mistakes) == 0 })
 		switch {
-		case c.label(i) != s.Name:
+		case s.number > 0:
 		case len(s.Mistakes) == 0 || !s.switched || was < 0 && s.awaitsFile():
 			list = append(list, sections[i+1])
 		case was >= 0:
 			list = append(list, before[was+1])
 		}
 	}
+	unnamed := c.unnamed()
 	for i, o := range old.Services {
-		if c.unnamed() && !slices.ContainsFunc(list, func(s section) bool { return s.name == o.Name }) {
+		if unnamed && !slices.ContainsFunc(list, func(s section) bool { return s.name == o.Name }) {
 			list = append(list, before[i+1])
 		}
 	}

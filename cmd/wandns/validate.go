@@ -66,6 +66,9 @@ func (v *validator) sections(list []section) {
 			v.now = option{name: "name", line: s.line}
 			v.wrong("another service is called %q already; give each its own name", c.Name)
 		}
+		if names[c.Name] || c.Name == "" {
+			c.number = i
+		}
 		names[c.Name] = true
 		c.switched, c.Enabled = c.Enabled, c.Enabled && v.enabled
 		v.conflicts(s, c)
@@ -118,7 +121,9 @@ func (v *validator) global(s section) {
 				v.config.LogLevel = l
 			}
 		case "metrics_file":
-			v.config.MetricsFile = v.path()
+			if p := v.path(); len(v.mistakes) == before {
+				v.config.MetricsFile = p
+			}
 		case "enabled":
 			v.enabled = v.truth() || len(v.mistakes) > before
 		default:
