@@ -168,6 +168,9 @@ func TestInitScriptKeepsTheLastGoodConfiguration(t *testing.T) {
 	if got := r.start("typo\n"); !strings.HasPrefix(got, "1:typo\n") || !strings.Contains(got, "open_instance") {
 		t.Errorf("where a mistake may stand for the switch, procd gets\n%s", got)
 	}
+	if got := r.start("option enabled 0\ntypo, line 1, enabled: of two kinds\n"); !strings.Contains(got, "open_instance") {
+		t.Errorf("with a mistake in the switch, procd gets\n%s", got)
+	}
 	for _, off := range []string{"option enabled 0\n", "broken\n", "typo\n"} {
 		if got := r.start(off); strings.Contains(got, "open_instance") {
 			t.Errorf("switched off, and then with a bad edit, procd gets\n%s", got)

@@ -308,8 +308,11 @@ func (r *Runner) configure(accounts []Account, all bool) Event {
 		}
 	}
 	for _, k := range kept {
-		if !slices.ContainsFunc(r.kept, func(o problem) bool { return o.service == k.service }) {
+		if slices.ContainsFunc(accounts, func(a Account) bool { return a.Name == k.service && a.Wrong == "" }) {
 			r.Log.Info("it goes by its configuration as it is now", "service", k.service)
+			if i := slices.IndexFunc(r.logged, func(l logged) bool { return l.name == k.service }); i >= 0 {
+				r.logged[i].trouble = trouble{} // to be told again
+			}
 		}
 	}
 	for _, k := range r.kept {

@@ -39,7 +39,8 @@ type config struct {
 	Mistakes         []mistake       // all but those of paused services
 	Warnings         []string
 	UCI              bool // the language that it is written in, which is TOML otherwise
-	off              bool // all of it is switched off
+	off              bool // all of it is switched off, perhaps by saying nothing
+	disabled         bool // it says so
 }
 
 type serviceConfig struct {
@@ -53,6 +54,7 @@ type serviceConfig struct {
 	Mistakes []mistake   // with any of them it cannot be used
 	Files    []watched   // that it names
 	inFiles  int         // of Mistakes: those in Files
+	Awaited  []watched   // files with which the one before could be used
 	former   bool        // the rest is from before these mistakes
 	number   int         // among all, if the name is not its own
 	switched bool        // Enabled as the service itself has it
@@ -145,6 +147,7 @@ func readConfig(file, name string) (*config, error) {
 		return nil, &badConfig{name, v.mistakes}
 	}
 	v.config.Mistakes = v.mistakes
+	v.config.disabled = !v.enabled
 	v.config.off = !v.enabled || name == defaultConfig && !sections[0].has("enabled") // as the init script has it
 	// A copy is for whom it was made for.
 	if open && v.inline && file == name {

@@ -193,15 +193,15 @@ func (c *cli) reload(ctx context.Context, src source, files []watched, hup <-cha
 			}
 		}
 		toil()
-		var command updater.Command
 		files = nil
 		cfg, err := src.read()
-		if err != nil {
-			command = updater.Command{Event: updater.Tick{}, Problems: c.problems(nil, err, log)}
-		} else {
+		command := updater.Command{Event: updater.Tick{}, Problems: c.problems(cfg, err, log)}
+		if cfg != nil {
 			adopt(cfg)
 			files = cfg.awaited()
-			command = updater.Command{With: cfg.accounts(c.advice()), Unnamed: cfg.unnamed(), Problems: c.problems(cfg, nil, log)}
+			command.With, command.Unnamed = cfg.accounts(c.advice()), cfg.unnamed()
+		}
+		if err == nil {
 			log.Info("configuration reloaded")
 		}
 		select {

@@ -233,6 +233,22 @@ func TestE2EAdoptedConfigurationIsTheLastGoodOneWhereItHasMistakes(t *testing.T)
 	r.only(2)
 	r.term()
 
+	// The file of the last one comes late, whatever the text has become.
+	for _, broken := range []func(){
+		func() { r.do(os.WriteFile(current, []byte("this is no configuration\n"), 0o600)) },
+		func() { r.services(current, both[:1], withPassword+"\nfamly = 'ipv4'") },
+	} {
+		stick := filepath.Join(t.TempDir(), "secret")
+		r.services(last, both[:1], fmt.Sprintf("password_file = %q", stick))
+		broken()
+		launch()
+		r.until("it waits", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.NeedsUser })
+		r.do(os.WriteFile(stick, []byte(secret), 0o600))
+		r.until("it goes on", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK && len(st.Problems) > 0 })
+		r.only(2)
+		r.term()
+	}
+
 	// It serves even if nothing can be used.
 	r.do(os.Remove(last))
 	r.services(current, both[:1], "famly = 'ipv4'\n"+withPassword)
@@ -298,6 +314,11 @@ func TestE2EDeletedAndSwitchedOffServicesStopBesideFaultyOnes(t *testing.T) {
 			r.services(r.config, nil)
 			text, err := os.ReadFile(r.config)
 			r.do(err, os.WriteFile(r.config, append(text, "[[notify]]\nname = 'phone'\n"...), 0o600))
+		}, nil},
+		{"all is switched off, and one has no name", func() {
+			r.services(r.config, []string{"home.example.com", ".example.com"}, withPassword, withPassword)
+			text, err := os.ReadFile(r.config)
+			r.do(err, os.WriteFile(r.config, append([]byte("enabled = false\n"), text...), 0o600))
 		}, nil},
 		{"one has no name", func() { r.services(r.config, []string{".example.com"}, withPassword) }, []string{"home", "nas"}},
 	} {
@@ -367,6 +388,8 @@ func TestTheLastConfigurationIsKeptServiceByService(t *testing.T) {
 	service := func(name, host, more string) string {
 		return "config service '" + name + "'\n\toption provider 'noip'\n\tlist hostnames '" + host + "'\n\toption username 'u'\n\toption password '" + password + "'\n" + more
 	}
+	ca := writeCA(t)
+	stick := "\toption ca_file '" + ca + "'\n"
 	const global, typo, gone = "config wandns 'global'\n\toption enabled '1'\n", "\toption famly 'ipv4'\n", "\toption ca_file '/nowhere/ca'\n"
 	hosts := func() (list []string) {
 		cfg, err := readConfig(last, last)
@@ -379,20 +402,33 @@ func TestTheLastConfigurationIsKeptServiceByService(t *testing.T) {
 				t.Errorf("%s has the password %q", s.Name, s.Values["password"])
 			}
 		}
+		slices.Sort(list)
 		return list
 	}
 	for _, c := range []struct {
 		text string
 		code int
-		want string
+		want string // by name
 	}{
 		{global + service("a", "a1.example.com", "") + service("b", "b1.example.com", "") + service("x", "x.example.com", ""), exitDone, "a a1.example.com, b b1.example.com, x x.example.com"},
 		{global + service("a", "a2.example.com", "") + service("b", "b2.example.com", typo), exitConfig, "a a2.example.com, b b1.example.com"},
 		{"config wandns 'global'\n'", exitConfig, "a a2.example.com, b b1.example.com"},
-		{global + service("b", "b3.example.com", gone) + service("c", "c1.example.com", gone) + service("a", "a3.example.com", typo), exitConfig, "b b1.example.com, c c1.example.com, a a2.example.com"},
+		{global + service("b", "b3.example.com", gone) + service("c", "c1.example.com", gone) + service("a", "a3.example.com", typo), exitConfig, "a a2.example.com, b b1.example.com, c c1.example.com"},
 		{global + service("a", "a3.example.com", "") + strings.Replace(service("b", "b3.example.com", ""), "service 'b'", "servce 'b'", 1), exitConfig, "a a3.example.com, b b1.example.com, c c1.example.com"},
 		{global, exitDone, ""},
+		// What was before gives way to what there is now.
+		{global + service("a", "h1.example.com", "") + service("b", "h2.example.com", ""), exitDone, "a h1.example.com, b h2.example.com"},
+		{global + service("a", "h1.example.com", typo) + service("b", "h1.example.com", ""), exitConfig, "b h1.example.com"},
+		{global + service("a", "h3.example.com", "") + service("b", "h1.example.com", typo), exitConfig, "a h3.example.com, b h1.example.com"},
+		// A file that was there then need not be there now.
+		{global + service("a", "h4.example.com", stick), exitDone, "a h4.example.com"},
+		{global + service("a", "h4.example.com", stick+typo), exitConfig, "a h4.example.com"},
 	} {
+		if strings.Contains(c.text, stick) && c.code != exitDone {
+			if err := os.Remove(ca); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}

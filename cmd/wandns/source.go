@@ -46,11 +46,16 @@ func (s source) read() (*config, error) {
 	// The folders are those that the init script has prepared.
 	cfg.StateDir, cfg.RunDir, cfg.MetricsFile = last.StateDir, last.RunDir, last.MetricsFile
 	for i, c := range cfg.Services {
-		at := slices.IndexFunc(last.Services, func(o serviceConfig) bool { return o.Name == c.label() && len(o.Mistakes) == 0 })
-		if len(c.Mistakes) > 0 && at >= 0 {
-			before := last.Services[at]
+		at := slices.IndexFunc(last.Services, func(o serviceConfig) bool { return o.Name == c.label() && o.switched })
+		if len(c.Mistakes) == 0 || at < 0 {
+			continue
+		}
+		switch before := last.Services[at]; {
+		case len(before.Mistakes) == 0:
 			before.Mistakes, before.Files, before.inFiles, before.Enabled, before.former = c.Mistakes, c.Files, c.inFiles, c.Enabled, true
 			cfg.Services[i] = before
+		case before.awaitsFile():
+			cfg.Services[i].Awaited = before.Files
 		}
 	}
 	if !cfg.unnamed() {
@@ -70,10 +75,11 @@ func (c *config) hopeless() bool {
 	return len(c.Mistakes) > 0 && !slices.ContainsFunc(c.Services, func(s serviceConfig) bool { return len(s.Mistakes) == 0 || s.awaitsFile() })
 }
 
-// unnamed reports a service whose name nobody can read.
+// unnamed reports a service whose name nobody can read, and which is not known
+// to be switched off.
 func (c *config) unnamed() bool {
-	return slices.ContainsFunc(c.Services, func(s serviceConfig) bool { return s.Name == "" }) ||
-		slices.ContainsFunc(c.Mistakes, func(m mistake) bool {
+	return slices.ContainsFunc(c.Services, func(s serviceConfig) bool { return s.Name == "" && s.Enabled }) ||
+		!c.disabled && slices.ContainsFunc(c.Mistakes, func(m mistake) bool {
 			return !m.ofService() && closest(strings.Trim(strings.TrimPrefix(m.key, "config "), "[]"), []string{"service"}) != ""
 		})
 }
@@ -96,22 +102,30 @@ func (c *config) keep(file, last string) error {
 			old = o
 		}
 	}
-	list := sections[:1]
+	list, former := sections[:1], []section(nil)
 	list[0].name = "global"
 	for i, s := range c.Services {
-		was := slices.IndexFunc(old.Services, func(o serviceConfig) bool { return o.Name == s.Name && len(o.Mistakes) == 0 })
-		switch {
+		was := slices.IndexFunc(old.Services, func(o serviceConfig) bool { return o.Name == s.Name })
+		switch sound := len(s.Mistakes) == 0 || !s.switched; {
 		case s.number > 0:
-		case len(s.Mistakes) == 0 || !s.switched || was < 0 && s.awaitsFile():
+		case sound, s.awaitsFile() && (was < 0 || len(old.Services[was].Mistakes) > 0):
 			list = append(list, sections[i+1])
 		case was >= 0:
-			list = append(list, before[was+1])
+			former = append(former, before[was+1])
 		}
 	}
 	unnamed := c.unnamed()
 	for i, o := range old.Services {
-		if unnamed && !slices.ContainsFunc(list, func(s section) bool { return s.name == o.Name }) {
-			list = append(list, before[i+1])
+		if unnamed && !slices.ContainsFunc(c.Services, func(s serviceConfig) bool { return s.Name == o.Name }) {
+			former = append(former, before[i+1])
+		}
+	}
+	// What was before gives way to what there is now.
+	v := &validator{config: &config{UCI: true}}
+	v.sections(slices.Concat(list, former))
+	for i, o := range v.config.Services[len(list)-1:] {
+		if len(o.Mistakes) == 0 || o.awaitsFile() {
+			list = append(list, former[i])
 		}
 	}
 	e := edit{last, uciText(list), 0o600}
@@ -161,6 +175,7 @@ func (c *config) awaited() []watched {
 		if s.awaitsFile() {
 			files = append(files, s.Files...)
 		}
+		files = append(files, s.Awaited...)
 	}
 	return files
 }

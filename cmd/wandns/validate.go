@@ -113,17 +113,15 @@ func (v *validator) global(s section) {
 		before := len(v.mistakes)
 		switch v.now.name {
 		case "state_dir":
-			v.config.StateDir = v.path()
+			v.path(&v.config.StateDir)
 		case "run_dir":
-			v.config.RunDir = v.path()
+			v.path(&v.config.RunDir)
 		case "log_level":
 			if l := v.one(levels...); l != "" {
 				v.config.LogLevel = l
 			}
 		case "metrics_file":
-			if p := v.path(); len(v.mistakes) == before {
-				v.config.MetricsFile = p
-			}
+			v.path(&v.config.MetricsFile)
 		case "enabled":
 			v.enabled = v.truth() || len(v.mistakes) > before
 		default:

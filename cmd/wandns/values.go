@@ -59,12 +59,15 @@ func truth(s string) (value, ok bool) {
 	return value, value || slices.Contains([]string{"0", "off", "false", "no", "disabled"}, s)
 }
 
-func (v *validator) path() string {
-	p := v.text()
-	if p != "" && !filepath.IsAbs(p) {
+// path replaces the default, unless it is none.
+func (v *validator) path(to *string) {
+	switch p := v.text(); {
+	case p == "":
+	case !filepath.IsAbs(p):
 		v.wrong("%q is not a full path; begin it with /", p)
+	default:
+		*to = p
 	}
-	return p
 }
 
 func (v *validator) provider() *updater.Spec {
