@@ -244,7 +244,9 @@ func TestE2EAdoptedConfigurationIsTheLastGoodOneWhereItHasMistakes(t *testing.T)
 		launch()
 		r.until("it waits", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.NeedsUser })
 		r.do(os.WriteFile(stick, []byte(secret), 0o600))
-		r.until("it goes on", func(st updater.Status) bool { return serviceNamed(st, "home").State == updater.OK && len(st.Problems) > 0 })
+		r.until("it goes on", func(st updater.Status) bool {
+			return serviceNamed(st, "home").State == updater.OK && len(st.Problems) > 0
+		})
 		r.only(2)
 		r.term()
 	}
