@@ -429,7 +429,7 @@ interface = "wan_6"
 				t.Errorf("printed\n%s\nand then\n%s", text, again)
 			}
 			for _, cfg := range []*config{first, second} {
-				cfg.off = false
+				cfg.off, cfg.disabled = false, false
 				for i := range cfg.Services {
 					cfg.Services[i].Spec, cfg.Services[i].switched = nil, true
 					cfg.Services[i].Values["password"] = "***"
