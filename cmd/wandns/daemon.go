@@ -86,9 +86,7 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 		log.limit(cfg.LogLevel)
 		services.Store(cfg.names())
 		file := cfg.MetricsFile // alone: a pointer into it would keep all of cfg
-		if old := metrics.Swap(&file); old != nil && *old != file {
-			_ = os.Remove(*old) // or it would tell of the past for ever
-		}
+		metrics.Store(&file)
 		networks = cfg.usesNetworks() || networks && len(cfg.Mistakes) > 0 // what goes on as before may use them
 		netifd.Want(networks)
 	}
@@ -122,6 +120,7 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 		default:
 		}
 	}
+	measured := "" // the file that the runner last wrote
 	runner := &updater.Runner{
 		Engine:   updater.NewEngine(records, store.Clock(), rand.Uint64()),
 		Clock:    clock,
@@ -139,10 +138,14 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 		Problems: c.problems(cfg, wrong, log),
 		Publish:  func(b []byte) error { return replaceFile(filepath.Join(runDir, statusName), b) },
 		Measure: func(text func() []byte) error {
-			if path := *metrics.Load(); path != "" {
-				return replaceFile(path, text())
+			path := *metrics.Load()
+			if measured != "" && measured != path {
+				_ = os.Remove(measured) // or it would tell of the past for ever
 			}
-			return nil
+			if measured = path; path == "" {
+				return nil
+			}
+			return replaceFile(path, text())
 		},
 	}
 	if err := store.Trouble(); errors.Is(err, persist.ErrNewer) {
