@@ -51,14 +51,19 @@ type serviceConfig struct {
 	Policy   wan.Policy
 	Source   updater.Source
 	URLs     [2][]string // by wan.Family: whom to ask outside
-	Mistakes []mistake   // with any of them it cannot be used
-	Files    []watched   // that it names
-	inFiles  int         // of Mistakes: those in Files
-	Awaited  []watched   // files with which the one before could be used
-	former   bool        // the rest is from before these mistakes
-	number   int         // among all, if the name is not its own
-	switched bool        // Enabled as the service itself has it
+	faults
+	Awaited  []watched // files with which the one before could be used
+	former   bool      // the rest is from before these mistakes
+	number   int       // among all, if the name is not its own
+	switched bool      // Enabled as the service itself has it
 	outlet
+}
+
+// faults are why a service cannot be used.
+type faults struct {
+	Mistakes []mistake
+	Files    []watched // that it names
+	inFiles  int       // of Mistakes: those in Files
 }
 
 // outlet is where a service's requests go.
@@ -171,17 +176,20 @@ func (v *validator) onlySure(data string) (syntax bool) {
 		broken[m.line] = broken[m.line] || m.section == "syntax"
 		syntax = syntax || m.section == "syntax"
 	}
+	if !syntax {
+		return false
+	}
 	// Below the first line of a section that is broken, all is another one's.
 	lost, n := map[int]bool{}, 0
 	for line := range strings.Lines(data) {
 		n++
 		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		lost[n] = closest(word, []string{"config"}) != "" && broken[n] || lost[n-1] && word != "config"
+		lost[n] = broken[n] && closest(word, []string{"config"}) != "" || lost[n-1] && word != "config"
 	}
 	v.mistakes = slices.DeleteFunc(v.mistakes, func(m mistake) bool {
-		return m.section != "syntax" && (broken[m.line] || v.config.UCI && (lost[m.line] || syntax && strings.HasPrefix(m.text, "is missing")))
+		return m.section != "syntax" && (broken[m.line] || v.config.UCI && (lost[m.line] || strings.HasPrefix(m.text, "is missing")))
 	})
-	return syntax
+	return true
 }
 
 // firstService says how to add one.

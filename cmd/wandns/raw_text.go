@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"wandns/openwrt/uci"
 	"wandns/wan"
 )
 
@@ -103,7 +104,7 @@ func uciText(list []section) string {
 		if kind == "global" {
 			kind = "wandns"
 		}
-		fmt.Fprintf(&b, "config %s %s\n", kind, uciQuote(s.name))
+		fmt.Fprintf(&b, "config %s %s\n", kind, uci.Quote(s.name))
 		for _, o := range s.keys {
 			word := "option"
 			if o.list || len(o.values) > 1 {
@@ -113,11 +114,9 @@ func uciText(list []section) string {
 				if o.bare {
 					v = map[string]string{"true": "1", "false": "0"}[v]
 				}
-				fmt.Fprintf(&b, "\t%s %s %s\n", word, o.name, uciQuote(v))
+				fmt.Fprintf(&b, "\t%s %s %s\n", word, o.name, uci.Quote(v))
 			}
 		}
 	}
 	return b.String()
 }
-
-func uciQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,10 +77,9 @@ func (r *rpcd) takeover(a rpcArgs) any {
 
 // stuck tells which of these services publishes nothing until the user acts.
 func (r *rpcd) stuck(names []string) string {
-	var st updater.Status
 	dir, _ := r.runDir()
-	b, err := os.ReadFile(filepath.Join(dir, statusName))
-	if err != nil || json.Unmarshal(b, &st) != nil {
+	st, err := readStatus(dir)
+	if err != nil {
 		return "" // it is about to run
 	}
 	for _, s := range st.Services {
@@ -153,7 +151,7 @@ func addServices(path string, add []section) (e edit, why string) {
 	v := &validator{config: &config{UCI: true}, mistakes: mistakes}
 	v.sections(list)
 	for _, m := range v.mistakes {
-		if !strings.HasPrefix(m.section, "service ") {
+		if !m.ofService() {
 			return e, fmt.Sprintf("%s, %v; correct it first", path, m)
 		}
 	}

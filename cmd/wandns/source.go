@@ -52,7 +52,7 @@ func (s source) read() (*config, error) {
 		}
 		switch before := last.Services[at]; {
 		case len(before.Mistakes) == 0:
-			before.Mistakes, before.Files, before.inFiles, before.Enabled, before.former = c.Mistakes, c.Files, c.inFiles, c.Enabled, true
+			before.faults, before.Enabled, before.former = c.faults, c.Enabled, true
 			cfg.Services[i] = before
 		case before.awaitsFile():
 			cfg.Services[i].Awaited = before.Files

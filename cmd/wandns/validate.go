@@ -72,8 +72,8 @@ func (v *validator) sections(list []section) {
 		names[c.Name] = true
 		c.switched, c.Enabled = c.Enabled, c.Enabled && v.enabled
 		v.conflicts(s, c)
-		if c.Mistakes = slices.Clone(v.mistakes[before:]); len(c.Mistakes) > 0 {
-			c.Files, c.inFiles = v.files, v.inFiles
+		if len(v.mistakes) > before {
+			c.faults = faults{slices.Clone(v.mistakes[before:]), v.files, v.inFiles}
 		}
 		v.files, v.inFiles = nil, 0
 		if !c.switched {

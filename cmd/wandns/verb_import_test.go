@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"wandns/openwrt/uci"
 )
 
 func TestImports(t *testing.T) {
@@ -18,7 +20,7 @@ func TestImports(t *testing.T) {
 			if code != exitDone || stderr != "" || out != string(golden) {
 				t.Errorf("%d, %s\nprinted\n%s\nwant\n%s", code, stderr, out, golden)
 			}
-			cfg := mustLoadUCI(t, strings.Replace(out, "'/etc/ddns-ca.pem'", uciQuote(writeCA(t)), 1))
+			cfg := mustLoadUCI(t, strings.Replace(out, "'/etc/ddns-ca.pem'", uci.Quote(writeCA(t)), 1))
 			if n := strings.Count("\n"+out, "\nconfig service "); len(cfg.Services) != n || n == 0 {
 				t.Errorf("%d services are loaded, %d are printed", len(cfg.Services), n)
 			}

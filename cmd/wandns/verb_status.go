@@ -57,12 +57,18 @@ func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 	}
 }
 
+// readStatus reads what a daemon last wrote.
+func readStatus(runDir string) (st updater.Status, err error) {
+	b, err := os.ReadFile(filepath.Join(runDir, statusName))
+	if err == nil {
+		err = json.Unmarshal(b, &st)
+	}
+	return st, err
+}
+
 // notRunning says what to do to get a daemon that runs.
 func (c *cli) notRunning(what string) int {
-	cfg, err := readConfig(c.config, c.config)
-	if err == nil {
-		err = cfg.bad(c.config)
-	}
+	cfg, err := loadConfig(c.config)
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrPermission):
 		code := c.fail(exitFailed, "%s", what)

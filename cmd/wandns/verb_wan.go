@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -128,8 +126,8 @@ func asksNetworks(views []wanView) bool {
 
 // published is the IPv6 address that a daemon keeps for a service.
 func published(runDir, service string) netip.Addr {
-	var st updater.Status
-	if b, err := os.ReadFile(filepath.Join(runDir, statusName)); err != nil || json.Unmarshal(b, &st) != nil {
+	st, err := readStatus(runDir)
+	if err != nil {
 		return netip.Addr{}
 	}
 	for _, s := range st.Services {

@@ -14,7 +14,7 @@ func Set(data string, section int, name, value string) (string, bool) {
 	if len(errs) > 0 || section < 0 || section >= len(before) {
 		return data, false
 	}
-	quoted := "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+	quoted := Quote(value)
 	s := &before[section]
 	i := len(s.Options) - 1
 	for i >= 0 && s.Options[i].Name != name {
@@ -39,6 +39,9 @@ func Set(data string, section int, name, value string) (string, bool) {
 	}
 	return edited, true
 }
+
+// Quote writes a value as libuci does.
+func Quote(value string) string { return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'" }
 
 func equal(a, b []Section) bool {
 	if len(a) != len(b) {
