@@ -187,11 +187,11 @@ dist/goroot:
 
 # The feeds are signed with USIGN_KEY and APK_KEY, or with keys that are made
 # once and stay in dist/keys.
-packages: contact cross ## dist/ipk, dist/apk and dist/feed: packages, feeds and sources for OpenWrt, signed with USIGN_KEY=FILE and APK_KEY=FILE
+packages: contact cross ## dist/ipk, dist/apk and dist/feed: packages, feeds and sources for OpenWrt, their sums and what they are made of, signed with USIGN_KEY=FILE and APK_KEY=FILE
 	@$(call install,libdeflate-gzip=libdeflate-tools)
 	$(if $(SOURCE),git archive --prefix=wandns-$(PKG_VERSION)/ -o $(SOURCE) HEAD)
 	go run ./packaging/pack -contact '$(CONTACT)' -epoch $(EPOCH) -source '$(SOURCE)' \
-		-usign-key '$(USIGN_KEY)' -apk-key '$(APK_KEY)'
+		-sbom dist/bin/mipsle/wandns -usign-key '$(USIGN_KEY)' -apk-key '$(APK_KEY)'
 
 # Who has keys publishes.
 contact:

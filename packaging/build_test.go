@@ -190,8 +190,9 @@ func TestFloors(t *testing.T) {
 		"wandns/persist":           {},
 		"wandns/openwrt/uci":       {},
 		"wandns/updater/http1":     {},
-		"wandns/updater":           {"wandns/updater/http1", "wandns/wan", "wandns/persist"},
-		"wandns/updater/providers": {"wandns/updater", "wandns/updater/http1", "wandns/wan", "wandns/persist"},
+		"wandns/updater/safefile":  {},
+		"wandns/updater":           {"wandns/updater/http1", "wandns/updater/safefile", "wandns/wan", "wandns/persist"},
+		"wandns/updater/providers": {"wandns/updater", "wandns/updater/http1", "wandns/updater/safefile", "wandns/wan", "wandns/persist"},
 	}
 	owners := map[string]string{
 		"github.com/vishvananda/netlink/nl": "wandns/wan",
@@ -227,7 +228,7 @@ func TestShellScripts(t *testing.T) {
 }
 
 func TestTopLevel(t *testing.T) {
-	known := []string{"cmd", "updater", "wan", "persist", "packaging", "openwrt", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "bin", "dist"}
+	known := []string{"cmd", "updater", "wan", "persist", "packaging", "openwrt", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "bin", "dist"}
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		t.Fatal(err)

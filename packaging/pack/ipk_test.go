@@ -415,11 +415,7 @@ func TestPublishedFeed(t *testing.T) {
 
 // The package of a router with little flash, with its real program.
 func TestIpkIsSmall(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), "make", "-s", "mipsle")
-	cmd.Dir = repository
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	command(t, "make", "-s", "mipsle")
 	o := options{out: t.TempDir(), bin: repository + "/dist/bin", feed: repository + "/openwrt/wandns", only: "mipsel_24kc"}
 	if err := pack(o, t.Output()); err != nil {
 		t.Fatal(err)

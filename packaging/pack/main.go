@@ -22,7 +22,7 @@ import (
 type options struct {
 	out, bin         string
 	feed, luci       string
-	source           string
+	source, program  string
 	version, contact string
 	usignKey, apkKey string
 	only             string // arches, all if empty
@@ -36,6 +36,7 @@ func main() {
 	flag.StringVar(&o.feed, "feed", "openwrt/wandns", "take the other files, and what the package says, from the feed's `FOLDER`")
 	flag.StringVar(&o.luci, "luci", "openwrt/luci-app-wandns", "make packages of the LuCI application in `FOLDER`, if it is there")
 	flag.StringVar(&o.source, "source", "", "publish the feed's folder for the sources in `ARCHIVE` too")
+	flag.StringVar(&o.program, "sbom", "", "list what `PROGRAM` is made of in OUT/"+bomName)
 	flag.StringVar(&o.version, "version", "", "`VERSION` of the packages, like 1.2.3-r1; the feed's if empty")
 	flag.StringVar(&o.contact, "contact", "", "`ADDRESS` of who makes them")
 	flag.StringVar(&o.usignKey, "usign-key", "", "sign for opkg with `FILE`; without it a key is made in OUT/keys")
@@ -83,6 +84,9 @@ func pack(o options, w io.Writer) error {
 	}
 	if o.source != "" {
 		err = errors.Join(err, o.publishFeed())
+	}
+	if err == nil {
+		err = o.release(usign)
 	}
 	if err == nil {
 		fmt.Fprintf(w, "%d packages for %d architectures, a feed for each in %s and in %s\n", len(all), len(todo), filepath.Join(o.out, "ipk"), filepath.Join(o.out, "apk"))
