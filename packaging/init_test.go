@@ -2,10 +2,14 @@ package packaging
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -55,7 +59,7 @@ func (r router) write(path, text string, mode os.FileMode) {
 // start runs start_service with a configuration and returns procd's calls.
 func (r router) start(config string) string { return r.do("start_service || echo failed", config) }
 
-func (r router) do(what, config string) string {
+func (r router) do(what, config string, env ...string) string {
 	r.t.Helper()
 	r.write("etc/config/wandns", config, 0o600)
 	stubs, err := filepath.Abs("testdata/procd.sh")
@@ -63,7 +67,7 @@ func (r router) do(what, config string) string {
 		r.t.Fatal(err)
 	}
 	cmd := exec.CommandContext(r.t.Context(), "busybox", "ash", "-c", `. "$1"; . "$R/init"; `+what, "sh", stubs)
-	cmd.Env = append(os.Environ(), "R="+r.root)
+	cmd.Env = slices.Concat(os.Environ(), []string{"R=" + r.root}, env)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		r.t.Fatalf("%v\n%s", err, out)
@@ -73,31 +77,45 @@ func (r router) do(what, config string) string {
 
 func TestInitScript(t *testing.T) {
 	const on, ujail = "option enabled 1\n", "sbin/ujail x"
-	const lend = "chgrp -R wandns /var/run/wandns.good\n"
-	plain := lend + `open_instance
+	const lend = `chgrp wandns /var/run/wandns.good/wandns
+chgrp wandns /var/run/wandns.good/last
+chgrp wandns /var/run/wandns.good
+`
+	const own = "chown wandns:wandns . in "
+	const folders = own + "/etc/wandns\n" + own + "/var/run/wandns\n"
+	const instance = `open_instance
 set_param command /usr/sbin/wandns run --config /etc/config/wandns --adopted /var/run/wandns.good
 set_param file /var/run/wandns.good/wandns
 set_param reload_signal HUP
 set_param respawn 3600 5 0
 set_param term_timeout 10
-set_param limits core=0
+set_param limits core=0 nofile=512 512
 set_param stdout 1
 set_param stderr 1
 `
-	give := `chown -hR wandns:wandns /etc/wandns /var/run/wandns
-`
+	const files = "chgrp wandns /var/run/wandns.good/files.new\n"
 	const drop = "append_param command --user wandns\n"
-	const watch = "append_param file /etc/wandns/home.secret\n"
-	const metrics = "chgrp wandns /var/prometheus\nchown -h wandns:wandns /var/prometheus/wandns.prom\n"
-	jail := `set_param user wandns
+	const watch = "append_param file /var/run/wandns.good/stamp\n"
+	const metrics = "chgrp wandns . in /var/prometheus\n"
+	const plain = lend + folders + instance + files
+	const jail = `set_param user wandns
 set_param group wandns
 set_param capabilities /etc/capabilities/wandns.json
 set_param no_new_privs 1
 add_jail wandns ubus procfs
 add_jail_mount /var/run/wandns.good /etc/ssl /etc/hosts /etc/TZ /tmp/resolv.conf.d /var/run/mwan3
-add_jail_mount_rw /etc/wandns /var/run/wandns
 `
+	const mount = "add_jail_mount_rw /etc/wandns /var/run/wandns\n"
 	const end = "close_instance\n"
+	no := func(key, path, instead string) string {
+		return lend + "log: wandns is not started: " + key + ", " + path + ", is not a folder that it may have, or holds what is not its own; choose " + instead + ", and run: service wandns reload\nfailed\n"
+	}
+	noState := func(path string) string {
+		return no("state_dir", path, "/etc/wandns, or an empty one below a folder that root lists in /etc/wandns.mounts")
+	}
+	noRun := func(path string) string {
+		return strings.Replace(no("run_dir", path, "/var/run/wandns"), "log:", own+"/etc/wandns\nlog:", 1)
+	}
 	for _, c := range []struct {
 		name, config string
 		files        string // that there are too, with what they hold
@@ -105,20 +123,45 @@ add_jail_mount_rw /etc/wandns /var/run/wandns
 	}{
 		{"switched off", "option enabled 0\n", ujail, ""},
 		{"nothing said", "", ujail, ""},
-		{"without ujail", on, "", plain + give + drop + end},
-		{"with ujail", on, ujail, plain + give + jail + end},
-		{"with ujail of 22.03", on, ujail + " etc/os-release VERSION_ID=22.03.7", plain + give + drop + end},
-		{"with ujail of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6", plain + give + jail + end},
-		{"with mwan3 of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6 etc/init.d/mwan3 x", plain + give + drop + end},
-		{"with mwan3", on, ujail + " etc/init.d/mwan3 x", plain + give + jail + end},
-		{"without a user", on, ujail + " etc/passwd root:x:0:0:::", strings.TrimPrefix(plain, lend) + end},
-		{"a secret of ours", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail, plain + watch + give + jail + end},
-		{"a secret from elsewhere", on + "option password_file /root/secret\n", ujail, plain + "append_param file /root/secret\n" + end},
-		{"a folder that is not ours alone", on + "option state_dir ROOT/mnt\n", ujail, plain + end},
-		{"metrics", on + "option metrics_file ROOT/var/prometheus/wandns.prom\n", ujail, plain + give + metrics + jail + "add_jail_mount_rw /var/prometheus\n" + end},
-		{"metrics elsewhere", on + "option metrics_file /mnt/wandns.prom\n", ujail, plain + give + jail + end},
+		{"without ujail", on, "", plain + drop + end},
+		{"with ujail", on, ujail, plain + jail + mount + end},
+		{"with ujail of 22.03", on, ujail + " etc/os-release VERSION_ID=22.03.7", plain + drop + end},
+		{"with ujail of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6", plain + jail + mount + end},
+		{"with mwan3 of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6 etc/init.d/mwan3 x", plain + drop + end},
+		{"with mwan3", on, ujail + " etc/init.d/mwan3 x", plain + jail + mount + end},
+		{"without a user", on, ujail + " etc/passwd root:x:0:0:::", instance + end},
+		{"a secret that is not there", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail, plain + watch + jail + mount + end},
+		{"a secret of ours", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail + " etc/wandns/home.secret s",
+			lend + folders + instance + files + "chown -h wandns:wandns ./home.secret in /etc/wandns\n" + own + "/etc/wandns\n" + watch + jail + mount + end},
+		{"a secret further down", on + "option password_file ROOT/etc/wandns/a/b/secret\n", ujail + " etc/wandns/a/b/secret s",
+			plain + own + "/etc/wandns\n" + own + "/etc/wandns/a\nchown -h wandns:wandns ./secret in /etc/wandns/a/b\n" + own + "/etc/wandns/a/b\n" + watch + jail + mount + end},
+		{"a secret from elsewhere", on + "option password_file /etc/shadow\n", ujail, plain + watch + jail + mount + end},
+		{"no file at all", on + "option password_file /dev/zero\noption ca_file /proc/kmsg\n", ujail, plain + watch + jail + mount + end},
+		{"another folder of ours", on + "option state_dir ROOT/etc/wandns/a/b\noption run_dir ROOT/var/run/w2\n", ujail, lend +
+			own + "/etc/wandns\n" + own + "/etc/wandns/a\n" + own + "/etc/wandns/a/b\n" + own + "/var/run/w2\n" +
+			instance + files + jail + "add_jail_mount /etc/wandns\nadd_jail_mount_rw /etc/wandns/a/b /var/run/w2\n" + end},
+		{"a folder that root does not list", on + "option state_dir ROOT/mnt\n", ujail + " etc/wandns.mounts /elsewhere", strings.Replace(noState("/mnt"), lend, listed(lend), 1)},
+		{"no list", on + "option state_dir ROOT/mnt/usb\n", ujail, noState("/mnt/usb")},
+		{"a way out of the folder", on + "option state_dir ROOT/etc/wandns/../config\n", ujail, noState("/etc/wandns/../config")},
+		{"a program", on + "option state_dir ROOT/usr/libexec/rpcd/wandns\n", ujail, noState("/usr/libexec/rpcd/wandns")},
+		{"a name that only begins so", on + "option state_dir ROOT/etc/wandns2\n", ujail, noState("/etc/wandns2")},
+		{"two slashes", on + "option state_dir ROOT/etc/wandns//x\n", ujail, noState("/etc/wandns//x")},
+		{"a slash at the end", on + "option run_dir ROOT/var/run/w2/\n", ujail, noRun("/var/run/w2/")},
+		{"a dot", on + "option run_dir ROOT/var/run/./w2\n", ujail, noRun("/var/run/./w2")},
+		{"all that runs", on + "option run_dir ROOT/var/run\n", ujail, noRun("/var/run")},
+		{"two dots", on + "option run_dir ROOT/var/run/..\n", ujail, noRun("/var/run/..")},
+		{"a program in place of a folder", on + "option run_dir ROOT/usr/sbin/wandns\n", ujail, noRun("/usr/sbin/wandns")},
+		{"root's own folder", on + "option run_dir ROOT/var/run/wandns.good\n", ujail, noRun("/var/run/wandns.good")},
+		{"a folder in another's", on + "option run_dir ROOT/var/run/a/b\n", ujail, noRun("/var/run/a/b")},
+		{"another program's folder", on + "option run_dir ROOT/var/run/ubus\n", ujail + " var/run/ubus/ubus.sock x", noRun("/var/run/ubus")},
+		{"a folder of ours from before", on + "option run_dir ROOT/var/run/w2\n", ujail + " var/run/w2/status.json x", lend + own + "/etc/wandns\n" +
+			"chown -h wandns:wandns ./status.json in /var/run/w2\n" + own + "/var/run/w2\n" + instance + files + jail + "add_jail_mount_rw /etc/wandns /var/run/w2\n" + end},
+		{"metrics", on + "option metrics_file ROOT/var/prometheus/wandns.prom\n", ujail, lend + folders + metrics + instance + files + jail + mount + "add_jail_mount_rw /var/prometheus\n" + end},
+		{"metrics elsewhere", on + "option metrics_file /mnt/wandns.prom\n", ujail, plain + jail + mount + end},
+		{"metrics out of their folder", on + "option metrics_file ROOT/var/prometheus/../../etc/shadow\n", ujail, plain + jail + mount + end},
+		{"metrics further down", on + "option metrics_file ROOT/var/prometheus/a/b\n", ujail, plain + jail + mount + end},
 		{"broken from the start", "broken\n", ujail, "1:broken\nlog: 1:broken\nfailed\n"},
-		{"a faulty service from the start", on + "typo\n", ujail, "2:typo\n" + plain + give + jail + end},
+		{"a faulty service from the start", on + "typo\n", ujail, "2:typo\n" + plain + jail + mount + end},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRouter(t)
@@ -215,14 +258,169 @@ func TestInitScriptRestartsWhenTheJailChanges(t *testing.T) {
 		{"the same", on, ""},
 		{"another name", on + "option hostnames a\n", ""},
 		{"a bad edit", on + "broken\n", ""},
-		{"another folder", on + "option state_dir " + r.root + "/mnt/wandns\n", "restart\n"},
-		{"the same again", on + "option state_dir " + r.root + "/mnt/wandns\n", ""},
-		{"a secret that the jail has not", on + "option state_dir " + r.root + "/mnt/wandns\noption password_file /root/secret\n", "restart\n"},
+		{"another folder", on + "option state_dir " + r.root + "/etc/wandns/a\n", "restart\n"},
+		{"the same again", on + "option state_dir " + r.root + "/etc/wandns/a\n", ""},
 		{"metrics", on + "option metrics_file " + r.root + "/var/prometheus/wandns.prom\n", "restart\n"},
 	} {
 		if got := reload(c.config); got != c.want {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
 		}
+	}
+}
+
+// listed is what is given away where root lists folders.
+func listed(lend string) string {
+	const last = "chgrp wandns /var/run/wandns.good/last\n"
+	return strings.Replace(lend, last, last+"chgrp wandns /var/run/wandns.good/mounts\n", 1)
+}
+
+// A daemon that was taken over, or whoever writes the configuration, gets root to
+// give away no file of others, whatever lies where ours should.
+func TestInitScriptGivesAwayNothingOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("WANDNS_CI") == "1" {
+			t.Fatal("run it as root, who gives away")
+		}
+		t.Skip("run it as root, who gives away")
+	}
+	const on, daemon = "option enabled 1\n", 32768
+	secret := on + "option password_file ROOT/etc/wandns/home.secret\n"
+	for _, c := range []struct {
+		name, config string
+		lay          string // in ash, $D being the daemon; foreign files are named foreign
+		started      bool
+		given        string // and nothing else, besides the folders
+	}{
+		{"a link as a secret", secret, "ln -s $R/etc/foreign etc/wandns/home.secret", true, ""},
+		{"a hard link as a secret", secret, "ln etc/foreign etc/wandns/home.secret", true, ""},
+		{"a pipe as a secret", secret, "mkfifo etc/wandns/home.secret", true, ""},
+		{"a folder as a secret", secret, "mkdir etc/wandns/home.secret", true, ""},
+		{"a link to a folder", on + "option password_file ROOT/etc/wandns/a/foreign\n", "ln -s $R/etc etc/wandns/a", true, ""},
+		{"a link below a folder", on + "option password_file ROOT/etc/wandns/a/b/foreign\n", "mkdir etc/wandns/a; ln -s $R/etc etc/wandns/a/b; chown -R $D etc/wandns/a", true, "etc/wandns/a etc/wandns/a/b"},
+		{"links as what it keeps", on, "for f in state.db state.db.tmp state.db.bad; do ln -s $R/etc/foreign etc/wandns/$f; done; ln etc/foreign etc/wandns/unsaved.db; ln -s /nowhere var/run/wandns/lock", true, ""},
+		{"hard links as what it keeps", on, "ln etc/foreign var/run/wandns/lock; ln etc/foreign var/run/wandns/status.json; mkfifo var/run/wandns/ntp", true, ""},
+		{"files of others in its folders", on, "cp etc/foreign etc/wandns/other.secret; cp etc/foreign var/run/wandns/x", true, ""},
+		{"state_dir is a link", on + "option state_dir ROOT/etc/wandns/a\n", "mkdir etc/empty; ln -s $R/etc/empty etc/wandns/a", false, ""},
+		{"state_dir is below a link", on + "option state_dir ROOT/etc/wandns/a/b\n", "ln -s $R/etc etc/wandns/a", false, ""},
+		{"state_dir is a file", on + "option state_dir ROOT/etc/wandns/a\n", "ln etc/foreign etc/wandns/a", false, ""},
+		{"state_dir is a pipe", on + "option state_dir ROOT/etc/wandns/a\n", "mkfifo etc/wandns/a", false, ""},
+		{"run_dir is a link", on + "option run_dir ROOT/var/run/w\n", "mkdir etc/empty; ln -s $R/etc/empty var/run/w", false, ""},
+		{"run_dir is a dangling link", on + "option run_dir ROOT/var/run/w\n", "ln -s $R/etc/new var/run/w", false, ""},
+		{"run_dir is another program's", on + "option run_dir ROOT/var/run/w\n", "mkdir var/run/w; cp etc/foreign var/run/w", false, ""},
+		{"run_dir is another user's", on + "option run_dir ROOT/var/run/w\n", "mkdir var/run/w; chown 77 var/run/w", false, ""},
+		{"run_dir is a socket's name", on + "option run_dir ROOT/var/run/w\n", "cp etc/foreign var/run/w", false, ""},
+		{"the list is the daemon's", on + "option state_dir ROOT/mnt/usb\n", "mkdir -p mnt/usb; echo $R/mnt/usb >etc/wandns.mounts; chown $D etc/wandns.mounts", false, "etc/wandns.mounts"},
+		{"the list is for all to write", on + "option state_dir ROOT/mnt/usb\n", "mkdir -p mnt/usb; echo $R/mnt/usb >etc/wandns.mounts; chmod 666 etc/wandns.mounts", false, ""},
+		{"the list is a link", on + "option state_dir ROOT/mnt/usb\n", "mkdir -p mnt/usb; echo $R/mnt/usb >etc/list; ln -s list etc/wandns.mounts", false, ""},
+		{"a listed folder of photos", on + "option state_dir ROOT/mnt/usb/photos\n", "mkdir -p mnt/usb/photos; cp etc/foreign mnt/usb/photos; echo $R/mnt/usb >etc/wandns.mounts", false, ""},
+		{"a link from a listed folder", on + "option state_dir ROOT/mnt/usb/a\n", "mkdir -p mnt/usb etc/empty; ln -s $R/etc/empty mnt/usb/a; echo $R/mnt/usb >etc/wandns.mounts", false, ""},
+		{"metrics of others", on + "option metrics_file ROOT/var/prometheus/foreign\n", "mkdir var/prometheus; cp etc/foreign var/prometheus", true, ""},
+		{"metrics into a link", on + "option metrics_file ROOT/var/prometheus/x\n", "ln -s $R/etc var/prometheus", true, ""},
+		{"a link as metrics", on + "option metrics_file ROOT/var/prometheus/x\n", "mkdir var/prometheus; ln -s $R/etc/foreign var/prometheus/x", true, ""},
+
+		{"what a daemon of root's has left", on, "mkdir -p etc/wandns; for f in etc/wandns/state.db var/run/wandns/lock var/run/wandns/unsaved.db; do echo x >$f; done", true, "etc/wandns/state.db var/run/wandns/lock var/run/wandns/unsaved.db"},
+		{"a secret that root wrote", secret, "echo x >etc/wandns/home.secret", true, "etc/wandns/home.secret"},
+		{"a listed folder that is empty", on + "option state_dir ROOT/mnt/usb/a\n", "mkdir -p mnt/usb/a; echo $R/mnt/usb/ >etc/wandns.mounts", true, "mnt/usb/a"},
+		{"a listed folder that is missing", on + "option state_dir ROOT/mnt/usb/a/b\n", "mkdir -p mnt/usb; printf '# mine\n%s' $R/mnt/usb >etc/wandns.mounts", true, "mnt/usb/a/b"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRouter(t)
+			r.write("etc/foreign", "precious\n", 0o600)
+			r.write("sbin/ujail", "", 0o755)
+			lay := exec.CommandContext(t.Context(), "busybox", "ash", "-ec", "cd $R; mkdir -p etc/wandns var/run/wandns; chown $D:$D etc/wandns var/run/wandns; "+c.lay)
+			lay.Env = append(os.Environ(), "R="+r.root, fmt.Sprint("D=", daemon))
+			if out, err := lay.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			out := r.do("start_service || echo failed", strings.ReplaceAll(c.config, "ROOT", r.root), "REAL=1")
+			if started := strings.Contains(out, "close_instance\n"); started != c.started || started == strings.Contains(out, "failed\n") || !started && !strings.Contains(out, "log: wandns is not started: ") {
+				t.Errorf("started: %v, procd gets\n%s", started, out)
+			}
+			var given []string
+			err := filepath.WalkDir(r.root, func(path string, d fs.DirEntry, err error) error {
+				if err != nil {
+					return err
+				}
+				info, err := d.Info()
+				if err == nil && info.Sys().(*syscall.Stat_t).Uid == daemon { //nolint:forcetypeassert // on Linux it always is
+					given = append(given, strings.TrimPrefix(path, r.root+"/"))
+				}
+				return err
+			})
+			if want := append(strings.Fields(c.given), "etc/wandns", "var/run/wandns"); err != nil || !slices.Equal(slices.Sorted(slices.Values(given)), slices.Sorted(slices.Values(want))) {
+				t.Errorf("%v, the daemon has %q, want %q", err, given, want)
+			}
+			for _, dir := range []string{"etc/empty", "etc", "var/prometheus/x"} {
+				if info, err := os.Stat(filepath.Join(r.root, dir)); err == nil && info.Mode()&os.ModeSticky != 0 {
+					t.Errorf("%s is for the daemon to write to", dir)
+				}
+			}
+		})
+	}
+}
+
+// What a daemon of root's wrote to the folder of all metrics is in the way of the
+// one that has a user, and what others wrote is not.
+func TestInitScriptClearsOnlyItsMetrics(t *testing.T) {
+	for text, there := range map[string]bool{"# HELP\nwandns_up 1\n": false, "node_up 1\n": true} {
+		r := newRouter(t)
+		r.write("var/prometheus/x", text, 0o644)
+		r.start("option enabled 1\noption metrics_file " + r.root + "/var/prometheus/x\n")
+		if _, err := os.Stat(r.root + "/var/prometheus/x"); (err == nil) != there {
+			t.Errorf("after %q: %v", text, err)
+		}
+	}
+}
+
+// From folders that root lists the daemon gets copies, but nothing that others
+// than root can have laid there.
+func TestInitScriptHandsCopies(t *testing.T) {
+	r := newRouter(t)
+	for _, c := range []struct {
+		name, lay, want string
+	}{
+		{"a file", "echo secret >mnt/usb/f", "secret\n"},
+		{"another file later", "echo other >mnt/usb/f", "other\n"},
+		{"no file any more", "rm mnt/usb/f", ""},
+		{"a link", "ln -s $R/etc/foreign mnt/usb/f", ""},
+		{"a pipe", "rm mnt/usb/f; mkfifo mnt/usb/f", ""},
+		{"a folder for all to write", "rm mnt/usb/f; echo secret >mnt/usb/f; chmod 777 mnt/usb", ""},
+		{"a large file", "chmod 755 mnt/usb; dd if=/dev/zero of=mnt/usb/f bs=1k count=300 2>/dev/null", strings.Repeat("\x00", 257<<10)},
+		{"a folder that is a link", "mv mnt/usb mnt/real; ln -s real mnt/usb; echo $R/mnt >etc/wandns.mounts", ""},
+	} {
+		r.write("etc/foreign", "precious\n", 0o600)
+		lay := exec.CommandContext(t.Context(), "busybox", "ash", "-ec", "cd $R; mkdir -p mnt/usb; echo $R/mnt/usb >etc/wandns.mounts; "+c.lay)
+		lay.Env = append(os.Environ(), "R="+r.root)
+		if out, err := lay.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", c.name, err, out)
+		}
+		out := r.start("option enabled 1\noption password_file " + r.root + "/mnt/usb/f\n")
+		copied := r.root + "/var/run/wandns.good/files" + r.root + "/mnt/usb/f"
+		b, err := os.ReadFile(copied)
+		if string(b) != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: the daemon has %.20q, %v", c.name, b, err)
+		}
+		if info, err := os.Stat(copied); err == nil && info.Mode().Perm() != 0o640 {
+			t.Errorf("%s: %v", c.name, info.Mode())
+		}
+		if !strings.Contains(out, "append_param file /var/run/wandns.good/stamp\n") || !strings.HasSuffix(out, "close_instance\n") {
+			t.Errorf("%s: procd gets\n%s", c.name, out)
+		}
+		if told := strings.Contains(out, "log: /mnt/usb/f is not handed to wandns"); told != (c.want == "" && c.name != "no file any more" && c.name != "a pipe") {
+			t.Errorf("%s: %s", c.name, out)
+		}
+	}
+}
+
+// Switched off, nothing of the configuration is left, but NTP has answered still.
+func TestInitScriptKeepsWhatNTPHasSaid(t *testing.T) {
+	r := newRouter(t)
+	r.start("option enabled 1\noption password_file " + r.root + "/etc/wandns/s\n")
+	r.write("var/run/wandns.good/ntp", "x", 0o644)
+	r.start("option enabled 0\n")
+	entries, err := os.ReadDir(r.root + "/var/run/wandns.good")
+	if err != nil || len(entries) != 1 || entries[0].Name() != "ntp" {
+		t.Errorf("%v, %v", entries, err)
 	}
 }
 
@@ -239,7 +437,7 @@ func TestHotplugOfNTP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mark := r.root + "/var/run/wandns/ntp"
+	mark := r.root + "/var/run/wandns.good/ntp"
 	pokes := 0
 	for _, c := range []struct {
 		action, stratum string
@@ -256,7 +454,7 @@ func TestHotplugOfNTP(t *testing.T) {
 		{"periodic", "2", "another boot\n", true},
 	} {
 		if c.before != "" {
-			r.write("var/run/wandns/ntp", c.before, 0o644)
+			r.write("var/run/wandns.good/ntp", c.before, 0o644)
 		}
 		cmd := exec.CommandContext(t.Context(), "busybox", "ash", r.root+"/ntp")
 		cmd.Env = append(os.Environ(), "ACTION="+c.action, "stratum="+c.stratum)
@@ -274,16 +472,14 @@ func TestHotplugOfNTP(t *testing.T) {
 		}
 	}
 
-	// The folder is the daemon's, and a link in it leads nowhere.
-	victim := r.root + "/victim"
-	r.write("victim", "precious", 0o644)
-	if err := errors.Join(os.Remove(mark), os.Symlink(victim, mark)); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "busybox", "ash", r.root+"/ntp")
-	cmd.Env = append(os.Environ(), "ACTION=step")
-	out, err := cmd.CombinedOutput()
-	if b, _ := os.ReadFile(victim); err != nil || string(b) != "precious" {
-		t.Errorf("a file elsewhere holds %q; %v\n%s", b, err, out)
+	// What the daemon, or whoever names its folder, puts there is not looked at.
+	for _, kind := range []string{"mkfifo ntp", "ln -s $R/victim ntp", "ln -s $R/none ntp", "mkdir ntp", "ln $R/victim ntp", "mkfifo control.sock; mkfifo status.json"} {
+		r.write("victim", "precious", 0o644)
+		cmd := exec.CommandContext(t.Context(), "timeout", "60", "busybox", "ash", "-ec", "rm -rf $R/var/run; mkdir -p $R/var/run/wandns; cd $R/var/run/wandns; "+kind+"; ls -l >$R/before; $R/ntp; ls -l >$R/after; cmp $R/before $R/after; cat $R/var/run/wandns.good/ntp; test ! -e $R/none")
+		cmd.Env = append(os.Environ(), "ACTION=stratum", "stratum=2", "R="+r.root)
+		out, err := cmd.CombinedOutput()
+		if b, _ := os.ReadFile(r.root + "/victim"); err != nil || string(b) != "precious" || string(out) != string(boot) {
+			t.Errorf("%s: a file elsewhere holds %q; %v\n%s", kind, b, err, out)
+		}
 	}
 }

@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wandns/updater/safefile"
 )
 
-// ReadClock returns what reads the kernel's clocks. In runDir it finds what the
-// hotplug script of NTP has left.
-func ReadClock(runDir string) func() Reading {
+// ReadClock returns what reads the kernel's clocks. In a folder of root's it finds
+// what the hotplug script of NTP has left.
+func ReadClock(folder string) func() Reading {
 	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it no boot is known again
 	boot := strings.TrimSpace(string(b))
 	return func() Reading {
@@ -23,7 +25,7 @@ func ReadClock(runDir string) func() Reading {
 		if boot != "" && unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) == nil {
 			r.Boot, r.Up = boot, time.Duration(up.Nano())
 		}
-		r.Synced = synced() || answered(filepath.Join(runDir, ntpName), r.Boot)
+		r.Synced = synced() || answered(filepath.Join(folder, ntpName), r.Boot)
 		return r
 	}
 }
@@ -39,12 +41,12 @@ func synced() bool {
 	return err == nil
 }
 
-// ntpName is the file of run_dir that names the boot in which NTP has answered.
+// ntpName is the file that names the boot in which NTP has answered.
 const ntpName = "ntp"
 
 func answered(mark, boot string) bool {
-	b, err := os.ReadFile(mark)
-	return err == nil && boot != "" && strings.TrimSpace(string(b)) == boot
+	f, err := safefile.ReadNoFollow(context.Background(), mark, 64)
+	return err == nil && boot != "" && strings.TrimSpace(f.Text) == boot
 }
 
 // ClockSteps tells when somebody sets the clock, and when the machine wakes

@@ -2,6 +2,7 @@ package updater
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -25,7 +26,7 @@ func TestReadClock(t *testing.T) {
 	}
 }
 
-// NTP's word is for one boot, even where run_dir survives it.
+// NTP's word is for one boot, even where its file survives that.
 func TestNTPHasAnswered(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), ntpName)
 	for _, c := range []struct {
@@ -45,6 +46,20 @@ func TestNTPHasAnswered(t *testing.T) {
 		if got := answered(mark, c.boot); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
+	}
+
+	link := mark + ".link"
+	if err := errors.Join(os.WriteFile(mark, []byte("b1"), 0o600), os.Symlink(mark, link)); err != nil {
+		t.Fatal(err)
+	}
+	if answered(link, "b1") {
+		t.Error("a link is followed")
+	}
+	if err := errors.Join(os.Remove(mark), unix.Mkfifo(mark, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if answered(mark, "b1") {
+		t.Error("a pipe has answered")
 	}
 }
 

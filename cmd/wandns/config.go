@@ -71,6 +71,7 @@ type outlet struct {
 	Spec   *updater.Spec
 	Server string
 	CAFile string
+	caFrom string            // where that is read
 	Values map[string]string // of Spec.Fields
 }
 
@@ -140,7 +141,7 @@ func readConfig(file, name string) (*config, error) {
 			return nil, &badConfig{name, []mistake{{line: n, section: "syntax", text: fmt.Sprintf("the line is longer than %d KiB; this is no configuration", maxLine>>10)}}}
 		}
 	}
-	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, LogLevel: "info", UCI: !isTOML(name)}}
+	v := &validator{config: &config{StateDir: defaultStateDir, RunDir: defaultRunDir, LogLevel: "info", UCI: !isTOML(name)}, bounds: boundsOf(file, name)}
 	sections, mistakes := parseConfig(name, data)
 	v.mistakes = mistakes
 	if sections != nil {
@@ -250,7 +251,7 @@ func readSmall(file string) (text string, open bool, err error) {
 // not hold.
 func (o outlet) carrier(more ...string) updater.Carrier {
 	secrets := o.secrets(more...)
-	client := updater.NewClient(updater.ClientConfig{CAFile: o.CAFile, Secrets: secrets})
+	client := updater.NewClient(updater.ClientConfig{CAFile: o.caFrom, Secrets: secrets})
 	return updater.Carrier{
 		Client:   client,
 		Provider: o.Spec.New(updater.Settings{Values: o.Values, Server: cmp.Or(o.Server, o.Spec.Server), Agent: agent(), Client: client}),

@@ -86,6 +86,10 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 		log.limit(cfg.LogLevel)
 		services.Store(cfg.names())
 		file := cfg.MetricsFile // alone: a pointer into it would keep all of cfg
+		if file != "" && c.config == defaultConfig && os.Geteuid() == 0 {
+			file = "" // a lesser editor's word
+			log.Warn("metrics_file is not written as root; install wandns anew, which makes the user wandns")
+		}
 		metrics.Store(&file)
 		networks = cfg.usesNetworks() || networks && len(cfg.Mistakes) > 0 // what goes on as before may use them
 		netifd.Want(networks)
@@ -105,7 +109,7 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 		go c.reload(ctx, src, cfg.awaited(), hup, commands, log, adopt)
 	}
 
-	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(cfg.RunDir))
+	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(src.handed()))
 	if clock.Steps, err = updater.ClockSteps(ctx); err != nil {
 		log.Warn("a clock that is set is noticed late", "error", err)
 	}

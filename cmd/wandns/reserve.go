@@ -92,7 +92,7 @@ func (e *errand) permitAlone(ev updater.Event) (updater.Permit, error) {
 		}
 	}
 	now := time.Now()
-	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(e.cfg.RunDir))
+	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(handedDir))
 	news, _ := clock.News(false)
 	engine := updater.NewEngine(records, store.Clock(), rand.Uint64())
 	engine.Step(now, updater.Configure{Services: services})

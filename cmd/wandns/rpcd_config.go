@@ -76,7 +76,7 @@ func (r *rpcd) configuration(rpcArgs) any {
 		return out
 	}
 	list, mistakes := parseUCI(data)
-	v := &validator{config: &config{UCI: true, RunDir: defaultRunDir}, mistakes: mistakes}
+	v := &validator{config: &config{UCI: true, RunDir: defaultRunDir}, bounds: boundsOf(r.config, r.config), mistakes: mistakes}
 	if len(list) == 0 { // no line of it is UCI
 		list = []section{{kind: "global"}}
 	}
@@ -186,7 +186,7 @@ func (r *rpcd) draft(a rpcArgs) (serviceConfig, []rpcMistake) {
 		}
 	}
 	list[at] = s
-	v := &validator{config: &config{UCI: true}}
+	v := &validator{config: &config{UCI: true}, bounds: boundsOf(r.config, r.config)}
 	v.sections(list)
 	i := slices.IndexFunc(v.config.Services, func(c serviceConfig) bool { return c.Name == a.Service })
 	service := v.config.Services[i]

@@ -148,7 +148,7 @@ func addServices(path string, add []section) (e edit, why string) {
 		e.text += uciText(add)
 	}
 	list, mistakes := parseUCI(e.text)
-	v := &validator{config: &config{UCI: true}, mistakes: mistakes}
+	v := &validator{config: &config{UCI: true}, bounds: boundsOf(path, path), mistakes: mistakes}
 	v.sections(list)
 	for _, m := range v.mistakes {
 		if !m.ofService() {

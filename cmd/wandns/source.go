@@ -27,6 +27,14 @@ func (c *cli) source(adopted string) source {
 	return source{c.config, filepath.Join(adopted, "wandns"), filepath.Join(adopted, "last")}
 }
 
+// handed is root's folder with what the daemon gets.
+func (s source) handed() string {
+	if s.last == "" {
+		return handedDir
+	}
+	return filepath.Dir(s.last)
+}
+
 // read returns the configuration to go by: services with mistakes are as they
 // were in the last one without. The error is as that of loadConfig, and not nil
 // if nothing of the file can be used; then the configuration is the last one, or
@@ -97,7 +105,7 @@ func (c *config) keep(file, last string) error {
 		return err
 	}
 	old, before := &config{}, []section(nil)
-	if o, err := readConfig(last, last); err == nil {
+	if o, err := readConfig(last, file); err == nil {
 		if before, err = readSections(last); err == nil {
 			old = o
 		}
@@ -121,7 +129,7 @@ func (c *config) keep(file, last string) error {
 		}
 	}
 	// What was before gives way to what there is now.
-	v := &validator{config: &config{UCI: true}}
+	v := &validator{config: &config{UCI: true}, bounds: boundsOf(file, file)}
 	v.sections(slices.Concat(list, former))
 	for i, o := range v.config.Services[len(list)-1:] {
 		if len(o.Mistakes) == 0 || o.awaitsFile() {

@@ -10,8 +10,8 @@ import (
 
 const goodUCI = `
 config wandns 'global'
-	option state_dir '/tmp/state'
-	option run_dir '/tmp/run'
+	option state_dir '/etc/wandns/state'
+	option run_dir '/var/run/wandns2'
 	option log_level 'debug'
 
 config service 'home'
@@ -47,7 +47,7 @@ func mistakesInUCI(t *testing.T, text string) string {
 }
 
 func TestBothLanguagesSayTheSame(t *testing.T) {
-	toml, uci := mustLoad(t, goodConfig), mustLoadUCI(t, goodUCI)
+	toml, uci := mustLoad(t, strings.NewReplacer("/tmp/state", "/etc/wandns/state", "/tmp/run", "/var/run/wandns2").Replace(goodConfig)), mustLoadUCI(t, goodUCI)
 	if tomlText(toml.sections()) != tomlText(uci.sections()) {
 		t.Errorf("TOML says\n%s\nUCI says\n%s", toml, uci)
 	}

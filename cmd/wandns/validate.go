@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,11 +21,13 @@ type validator struct {
 	enabled  bool
 	inline   bool // a secret stands in the file itself
 	unusable bool // all of it
+	bounds   bounds
 
 	section string // the one being read
 	now     option
 	files   []watched // that the service being read names
 	inFiles int       // of its mistakes: those in files, not in the configuration
+	copied  bool      // the file being read is root's copy, which only a reload brings
 }
 
 func (v *validator) wrong(format string, args ...any) {
@@ -35,7 +38,7 @@ func (v *validator) wrong(format string, args ...any) {
 // give away, even if it comes by itself.
 func (v *validator) wrongFile(err error, format string, args ...any) {
 	v.wrong(format, args...)
-	if !errors.Is(err, fs.ErrPermission) {
+	if !errors.Is(err, fs.ErrPermission) && !v.copied {
 		v.inFiles++
 	}
 }
@@ -72,6 +75,9 @@ func (v *validator) sections(list []section) {
 		names[c.Name] = true
 		c.switched, c.Enabled = c.Enabled, c.Enabled && v.enabled
 		v.conflicts(s, c)
+		if c.switched {
+			v.plain(s, c)
+		}
 		if len(v.mistakes) > before {
 			c.faults = faults{slices.Clone(v.mistakes[before:]), v.files, v.inFiles}
 		}
@@ -105,6 +111,26 @@ func (v *validator) exposed(file string) {
 	v.config.Warnings = append(v.config.Warnings, fmt.Sprintf("%s holds a secret and others may read it; run: chmod 600 %s", file, file))
 }
 
+// plain warns of what others on the way can read or change.
+func (v *validator) plain(s section, c serviceConfig) {
+	for _, of := range []struct {
+		key, what string
+		urls      []string
+	}{
+		{"server", "user name and password can be read by anyone on the way", []string{c.Server}},
+		{"web_url4", "anyone on the way can make up the address", c.URLs[wan.IPv4]},
+		{"web_url6", "anyone on the way can make up the address", c.URLs[wan.IPv6]},
+	} {
+		o, _ := s.find(of.key)
+		for _, text := range of.urls {
+			if u, err := url.Parse(text); err == nil && u.Scheme == "http" && !nearby(u.Hostname()) {
+				m := mistake{o.line, v.section, of.key, "goes to " + u.Host + " unencrypted: " + of.what + "; use https"}
+				v.config.Warnings = append(v.config.Warnings, m.String())
+			}
+		}
+	}
+}
+
 // global reads what concerns all services. Without the folders, or the knowledge
 // whether it is switched off, nothing may be done.
 func (v *validator) global(s section) {
@@ -113,15 +139,15 @@ func (v *validator) global(s section) {
 		before := len(v.mistakes)
 		switch v.now.name {
 		case "state_dir":
-			v.path(&v.config.StateDir)
+			v.path(&v.config.StateDir, v.bounds.state, stateBounds)
 		case "run_dir":
-			v.path(&v.config.RunDir)
+			v.path(&v.config.RunDir, v.bounds.run, "it is a folder of its own in /var/run, such as "+defaultRunDir)
 		case "log_level":
 			if l := v.one(levels...); l != "" {
 				v.config.LogLevel = l
 			}
 		case "metrics_file":
-			v.path(&v.config.MetricsFile)
+			v.path(&v.config.MetricsFile, v.bounds.metrics, "it is a file in "+metricsDir)
 		case "enabled":
 			v.enabled = v.truth() || len(v.mistakes) > before
 		default:
@@ -219,7 +245,7 @@ func (v *validator) service(s section, n int) serviceConfig {
 		case "server":
 			c.Server = v.server()
 		case "ca_file":
-			c.CAFile = v.authority()
+			c.CAFile, c.caFrom = v.authority()
 		case "offline_on_stop":
 			if v.truth() {
 				v.wrong("is not supported by this version; leave it out")
@@ -369,8 +395,11 @@ func (v *validator) field(f updater.Field, fromFile bool) string {
 	}
 	value := v.text()
 	if fromFile && value != "" {
-		v.files = append(v.files, watch(value))
-		data, open, err := readSmall(value)
+		from, ok := v.reach(value)
+		if !ok {
+			return ""
+		}
+		data, open, err := v.read(from)
 		value = strings.TrimRight(data, "\r\n")
 		switch {
 		case !filepath.IsAbs(v.now.values[0]):

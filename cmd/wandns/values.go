@@ -59,12 +59,15 @@ func truth(s string) (value, ok bool) {
 	return value, value || slices.Contains([]string{"0", "off", "false", "no", "disabled"}, s)
 }
 
-// path replaces the default, unless it is none.
-func (v *validator) path(to *string) {
+// path replaces the default, unless it is none. In UCI it is in bounds, which
+// are said in words too.
+func (v *validator) path(to *string, in func(path string) bool, bounds string) {
 	switch p := v.text(); {
 	case p == "":
 	case !filepath.IsAbs(p):
 		v.wrong("%q is not a full path; begin it with /", p)
+	case v.config.UCI && !in(p):
+		v.wrong("%q may not be chosen here; in UCI %s", p, bounds)
 	default:
 		*to = p
 	}
@@ -257,13 +260,18 @@ func (v *validator) server() string {
 	return u.String()
 }
 
-func (v *validator) authority() string {
-	file := v.text()
+// authority returns a file and, where that is another one, what to read in its
+// place.
+func (v *validator) authority() (file, from string) {
+	file = v.text()
 	if file == "" {
-		return ""
+		return "", ""
 	}
-	v.files = append(v.files, watch(file))
-	pem, _, err := readSmall(file)
+	from, ok := v.reach(file)
+	if !ok {
+		return "", ""
+	}
+	pem, _, err := v.read(from)
 	switch {
 	case !filepath.IsAbs(file):
 		v.wrong("%q is not a full path; begin it with /", file)
@@ -272,7 +280,16 @@ func (v *validator) authority() string {
 	case !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)):
 		v.wrongFile(nil, "%s holds no certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----", file)
 	}
-	return file
+	return file, from
+}
+
+// read reads a file that the configuration names. Where the daemon has a copy,
+// it would look in vain for another.
+func (v *validator) read(file string) (text string, open bool, err error) {
+	if !v.copied {
+		v.files = append(v.files, watch(file))
+	}
+	return readSmall(file)
 }
 
 // closest returns the candidate that a typing error may have been meant for.

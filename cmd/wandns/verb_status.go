@@ -177,21 +177,25 @@ func (c *cli) runDir() (dir string, guessed bool) {
 		}
 	}
 	list, mistakes := parseConfig(c.config, strings.Join(lines, ""))
-	dir = runDirOf(list)
+	dir = c.runDirOf(list)
 	if dir == "" && len(mistakes) > 0 { // perhaps too many to read on; the global keys stand above all tables
 		end := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "[") })
 		if last := mistakes[len(mistakes)-1].line - 1; end < 0 || last < end {
 			end = min(max(last, 0), len(lines))
 		}
 		list, _ = parseConfig(c.config, strings.Join(lines[:end], ""))
-		dir = runDirOf(list)
+		dir = c.runDirOf(list)
 	}
 	return cmp.Or(dir, defaultRunDir), false
 }
 
-func runDirOf(list []section) string {
+func (c *cli) runDirOf(list []section) string {
+	in := filepath.IsAbs
+	if !isTOML(c.config) {
+		in = boundsOf(c.config, c.config).run
+	}
 	for _, s := range list {
-		if o, ok := s.find("run_dir"); ok && s.kind == "global" && len(o.values) == 1 && filepath.IsAbs(o.values[0]) {
+		if o, ok := s.find("run_dir"); ok && s.kind == "global" && len(o.values) == 1 && in(o.values[0]) {
 			return o.values[0]
 		}
 	}

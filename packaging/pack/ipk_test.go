@@ -262,7 +262,7 @@ func ash(t *testing.T, dir, script, argument string, env ...string) string {
 // published is still known. An upgrade takes nothing.
 func TestRemovalLeavesNoPassword(t *testing.T) {
 	scripts := scripts(t, packed(t, func(o *options) { o.only = "mipsel_24kc" }))
-	secrets := []string{"/var/run/wandns.good/wandns", "/etc/config/.wandns.good", "/etc/config/.wandns.good.new"}
+	secrets := []string{"/var/run/wandns.good/wandns", "/var/run/wandns/unsaved.db", "/etc/config/.wandns.good", "/etc/config/.wandns.good.new"}
 	others := []string{"/etc/config/wandns", "/etc/wandns/state.db", "/etc/wandns/home.secret", "/var/run/other"}
 	all := slices.Concat(secrets, others)
 	for _, c := range []struct {
@@ -282,6 +282,11 @@ func TestRemovalLeavesNoPassword(t *testing.T) {
 		}
 		if scripts[c.script] == "" {
 			t.Errorf("there is no %s", c.script)
+		}
+		for _, link := range []string{"/var/run/wandns/folder", "/var/run/wandns/file"} {
+			if err := os.Symlink(dir+map[string]string{"folder": "/etc/wandns", "file": "/etc/config/wandns"}[filepath.Base(link)], dir+link); err != nil {
+				t.Fatal(err)
+			}
 		}
 		ash(t, dir, scripts[c.script], c.argument, "IPKG_INSTROOT="+dir, c.upgrade)
 		for _, path := range all {

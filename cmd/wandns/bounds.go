@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wandns/updater/safefile"
+)
+
+// Whoever writes UCI through LuCI is less than root, who makes folders, gives
+// them away and reads files by what stands there. So its paths lie in fixed
+// places, as the init script too sees to.
+const (
+	mountsFile  = "/etc/wandns.mounts"   // root's list of other folders, one a line
+	handedDir   = "/var/run/wandns.good" // what root hands to the daemon; never the daemon's own
+	metricsDir  = "/var/prometheus"      // where OpenWrt's exporter looks
+	elsewhere   = ", or below a folder that root lists in " + mountsFile
+	stateBounds = "it lies in " + defaultStateDir + elsewhere
+)
+
+// bounds are where the paths of a configuration in UCI may lie. What the zero
+// value lets pass, all do.
+type bounds struct {
+	own    string   // the folder of a file that root has named by hand; what is below it is his word as well
+	mounts []string // root's list
+	handed string   // where the init script lays files from these, for the daemon
+}
+
+// boundsOf is for a file that people know by a name. OpenWrt's own is in
+// /etc/config, and below that of another root all of it is in bounds.
+func boundsOf(file, name string) (b bounds) {
+	if name, err := filepath.Abs(name); err == nil {
+		b.own = strings.TrimSuffix(strings.TrimSuffix(filepath.Dir(name), "/etc/config"), "/")
+	}
+	list := mountsFile
+	if strings.HasSuffix(filepath.Dir(name), "/etc/config") {
+		list = b.own + list
+	}
+	if file != name { // the original is not in the daemon's jail
+		list, b.handed = filepath.Join(filepath.Dir(file), "mounts"), filepath.Join(filepath.Dir(file), "files")
+	}
+	f, err := safefile.ReadNoFollow(context.Background(), list, maxConfig)
+	if err != nil || f.UID != 0 || f.Mode&0o022 != 0 {
+		return b
+	}
+	for line := range strings.Lines(f.Text) {
+		if dir := strings.TrimSuffix(strings.Trim(line, " \t\n"), "/"); clean(dir) {
+			b.mounts = append(b.mounts, dir)
+		}
+	}
+	return b
+}
+
+func clean(p string) bool { return filepath.IsAbs(p) && filepath.Clean(p) == p }
+
+// below reports whether a path is a folder, or in it.
+func below(p, dir string) bool {
+	return clean(p) && dir != "" && (p == dir || strings.HasPrefix(p, dir+"/"))
+}
+
+func (b bounds) listed(p string) bool {
+	return slices.ContainsFunc(b.mounts, func(dir string) bool { return below(p, dir) })
+}
+
+func (b bounds) state(p string) bool {
+	return below(p, defaultStateDir) || b.listed(p) || below(p, b.own)
+}
+
+func (b bounds) run(p string) bool {
+	return clean(p) && p != handedDir && directly(p, filepath.Dir(defaultRunDir)) || below(p, b.own)
+}
+
+func (b bounds) metrics(p string) bool { return clean(p) && directly(p, metricsDir) || below(p, b.own) }
+
+// directly reports whether a path is a visible file of a folder.
+func directly(p, dir string) bool { return filepath.Dir(p) == dir && filepath.Base(p)[0] != '.' }
+
+// reach returns where a file is to be read that the configuration names. A
+// mistake does not repeat the name: a secret may stand in its place.
+func (v *validator) reach(path string) (from string, ok bool) {
+	v.copied = false
+	switch {
+	case !v.config.UCI, v.bounds.own != "", !filepath.IsAbs(path),
+		below(path, "/etc/ssl"), below(path, defaultStateDir), below(path, v.config.StateDir):
+		return path, true
+	case v.bounds.listed(path):
+		v.copied = v.bounds.handed != ""
+		return v.bounds.handed + path, true
+	}
+	v.wrong("may not be read from there; move it to %s, or list its folder in %s", defaultStateDir, mountsFile)
+	return "", false
+}
+
+// nearby reports whether requests to a host stay in networks of one's own.
+func nearby(host string) bool {
+	if a, err := netip.ParseAddr(host); err == nil {
+		a = a.Unmap()
+		return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
+	}
+	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
+	return slices.ContainsFunc([]string{".localhost", ".lan", ".local", ".internal", ".home.arpa"}, func(end string) bool { return strings.HasSuffix(host, end) })
+}
