@@ -4,21 +4,21 @@ import (
 	"context"
 	"net/netip"
 	"path/filepath"
-	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"wandns/updater/safefile"
+	"wandns/wan"
 )
 
 // Whoever writes UCI through LuCI is less than root, who makes folders, gives
 // them away and reads files by what stands there. So its paths lie in fixed
 // places, as the init script too sees to.
 const (
-	mountsFile  = "/etc/wandns.mounts"   // root's list of other folders, one a line
-	handedDir   = "/var/run/wandns.good" // what root hands to the daemon; never the daemon's own
-	metricsDir  = "/var/prometheus"      // where OpenWrt's exporter looks
-	elsewhere   = ", or below a folder that root lists in " + mountsFile
-	stateBounds = "it lies in " + defaultStateDir + elsewhere
+	mountsFile = "/etc/wandns.mounts"   // root's list of other folders, one a line
+	handedDir  = "/var/run/wandns.good" // what root hands to the daemon; never the daemon's own
+	metricsDir = "/var/prometheus"      // where OpenWrt's exporter looks
 )
 
 // bounds are where the paths of a configuration in UCI may lie. What the zero
@@ -32,22 +32,26 @@ type bounds struct {
 // boundsOf is for a file that people know by a name. OpenWrt's own is in
 // /etc/config, and below that of another root all of it is in bounds.
 func boundsOf(file, name string) (b bounds) {
-	if name, err := filepath.Abs(name); err == nil {
-		b.own = strings.TrimSuffix(strings.TrimSuffix(filepath.Dir(name), "/etc/config"), "/")
+	given := name
+	if !filepath.IsAbs(name) {
+		dir, _ := unix.Getwd()
+		name = filepath.Join(dir, name)
 	}
-	list := mountsFile
-	if strings.HasSuffix(filepath.Dir(name), "/etc/config") {
+	dir, list := filepath.Dir(name), mountsFile
+	b.own = strings.TrimSuffix(strings.TrimSuffix(dir, "/etc/config"), "/")
+	if b.own != dir {
 		list = b.own + list
 	}
-	if file != name { // the original is not in the daemon's jail
-		list, b.handed = filepath.Join(filepath.Dir(file), "mounts"), filepath.Join(filepath.Dir(file), "files")
+	if file != given { // the original is not in the daemon's jail
+		list = filepath.Join(filepath.Dir(file), "mounts")
+		b.handed = filepath.Join(filepath.Dir(file), "files")
 	}
 	f, err := safefile.ReadNoFollow(context.Background(), list, maxConfig)
 	if err != nil || f.UID != 0 || f.Mode&0o022 != 0 {
 		return b
 	}
-	for line := range strings.Lines(f.Text) {
-		if dir := strings.TrimSuffix(strings.Trim(line, " \t\n"), "/"); clean(dir) {
+	for _, line := range strings.Split(f.Text, "\n") {
+		if dir := strings.TrimSuffix(strings.Trim(line, " \t"), "/"); clean(dir) {
 			b.mounts = append(b.mounts, dir)
 		}
 	}
@@ -62,21 +66,32 @@ func below(p, dir string) bool {
 }
 
 func (b bounds) listed(p string) bool {
-	return slices.ContainsFunc(b.mounts, func(dir string) bool { return below(p, dir) })
+	for _, dir := range b.mounts {
+		if below(p, dir) {
+			return true
+		}
+	}
+	return false
 }
 
-func (b bounds) state(p string) bool {
-	return below(p, defaultStateDir) || b.listed(p) || below(p, b.own)
+// hold says where a global key's path should lie; nothing if it does.
+func (b bounds) hold(key, p string) string {
+	dir, words := metricsDir, ""
+	switch {
+	case below(p, b.own):
+		return ""
+	case key == "state_dir" && (below(p, defaultStateDir) || b.listed(p)):
+		return ""
+	case key == "state_dir":
+		return defaultStateDir + ", or below a folder that root lists in " + mountsFile
+	case key == "run_dir":
+		dir, words = filepath.Dir(defaultRunDir), ", as "+defaultRunDir+" does"
+	}
+	if clean(p) && filepath.Dir(p) == dir && filepath.Base(p)[0] != '.' && p != handedDir {
+		return ""
+	}
+	return dir + words
 }
-
-func (b bounds) run(p string) bool {
-	return clean(p) && p != handedDir && directly(p, filepath.Dir(defaultRunDir)) || below(p, b.own)
-}
-
-func (b bounds) metrics(p string) bool { return clean(p) && directly(p, metricsDir) || below(p, b.own) }
-
-// directly reports whether a path is a visible file of a folder.
-func directly(p, dir string) bool { return filepath.Dir(p) == dir && filepath.Base(p)[0] != '.' }
 
 // reach returns where a file is to be read that the configuration names. A
 // mistake does not repeat the name: a secret may stand in its place.
@@ -97,9 +112,14 @@ func (v *validator) reach(path string) (from string, ok bool) {
 // nearby reports whether requests to a host stay in networks of one's own.
 func nearby(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
-		a = a.Unmap()
-		return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
+		_, why := wan.Reachable(a.Unmap())
+		host, _, _ = strings.Cut(why, ",")
 	}
 	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
-	return slices.ContainsFunc([]string{".localhost", ".lan", ".local", ".internal", ".home.arpa"}, func(end string) bool { return strings.HasSuffix(host, end) })
+	for _, end := range []string{"loopback", "private", "unique local", "link-local", "localhost", "lan", "local", "internal", "home.arpa"} {
+		if strings.HasSuffix(host, "."+end) {
+			return true
+		}
+	}
+	return false
 }

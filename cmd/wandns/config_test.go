@@ -410,7 +410,7 @@ username = "Zoë \"\\ü\" 'x' # {}"
 password_file = "` + writeFile(t, "s", "canary\n") + `"
 family = "ipv4"
 source = "web"
-web_url4 = ["https://one.example.com/?a=b", "http://two.example.com"]
+web_url4 = ["https://one.example.com/?a=b", "http://two.lan"]
 interface = "wan_6"
 `
 	for _, tt := range []struct{ name, toml string }{

@@ -75,9 +75,6 @@ func (v *validator) sections(list []section) {
 		names[c.Name] = true
 		c.switched, c.Enabled = c.Enabled, c.Enabled && v.enabled
 		v.conflicts(s, c)
-		if c.switched {
-			v.plain(s, c)
-		}
 		if len(v.mistakes) > before {
 			c.faults = faults{slices.Clone(v.mistakes[before:]), v.files, v.inFiles}
 		}
@@ -112,22 +109,10 @@ func (v *validator) exposed(file string) {
 }
 
 // plain warns of what others on the way can read or change.
-func (v *validator) plain(s section, c serviceConfig) {
-	for _, of := range []struct {
-		key, what string
-		urls      []string
-	}{
-		{"server", "user name and password can be read by anyone on the way", []string{c.Server}},
-		{"web_url4", "anyone on the way can make up the address", c.URLs[wan.IPv4]},
-		{"web_url6", "anyone on the way can make up the address", c.URLs[wan.IPv6]},
-	} {
-		o, _ := s.find(of.key)
-		for _, text := range of.urls {
-			if u, err := url.Parse(text); err == nil && u.Scheme == "http" && !nearby(u.Hostname()) {
-				m := mistake{o.line, v.section, of.key, "goes to " + u.Host + " unencrypted: " + of.what + "; use https"}
-				v.config.Warnings = append(v.config.Warnings, m.String())
-			}
-		}
+func (v *validator) plain(u *url.URL, harm string) {
+	if u.Scheme == "http" && !nearby(u.Hostname()) {
+		m := mistake{v.now.line, v.section, v.now.name, "goes to " + u.Host + " unencrypted: " + harm + " by anyone on the way; use https"}
+		v.config.Warnings = append(v.config.Warnings, m.String())
 	}
 }
 
@@ -139,15 +124,15 @@ func (v *validator) global(s section) {
 		before := len(v.mistakes)
 		switch v.now.name {
 		case "state_dir":
-			v.path(&v.config.StateDir, v.bounds.state, stateBounds)
+			v.path(&v.config.StateDir)
 		case "run_dir":
-			v.path(&v.config.RunDir, v.bounds.run, "it is a folder of its own in /var/run, such as "+defaultRunDir)
+			v.path(&v.config.RunDir)
 		case "log_level":
 			if l := v.one(levels...); l != "" {
 				v.config.LogLevel = l
 			}
 		case "metrics_file":
-			v.path(&v.config.MetricsFile, v.bounds.metrics, "it is a file in "+metricsDir)
+			v.path(&v.config.MetricsFile)
 		case "enabled":
 			v.enabled = v.truth() || len(v.mistakes) > before
 		default:

@@ -59,16 +59,17 @@ func truth(s string) (value, ok bool) {
 	return value, value || slices.Contains([]string{"0", "off", "false", "no", "disabled"}, s)
 }
 
-// path replaces the default, unless it is none. In UCI it is in bounds, which
-// are said in words too.
-func (v *validator) path(to *string, in func(path string) bool, bounds string) {
+// path replaces the default, unless it is none.
+func (v *validator) path(to *string) {
 	switch p := v.text(); {
 	case p == "":
 	case !filepath.IsAbs(p):
 		v.wrong("%q is not a full path; begin it with /", p)
-	case v.config.UCI && !in(p):
-		v.wrong("%q may not be chosen here; in UCI %s", p, bounds)
 	default:
+		if where := v.bounds.hold(v.now.name, p); v.config.UCI && where != "" {
+			v.wrong("%q may not be chosen here; in UCI it lies in %s", p, where)
+			return
+		}
 		*to = p
 	}
 }
@@ -182,6 +183,8 @@ func (v *validator) urls() []string {
 			v.wrong(updater.ForeignHost)
 		case slices.Contains(list, s):
 			v.wrong("holds %q twice", s)
+		default:
+			v.plain(u, "the address can be made up")
 		}
 		list = append(list, s)
 	}
@@ -257,6 +260,7 @@ func (v *validator) server() string {
 	if defaults := map[string]string{"http": "80", "https": "443"}; u.Port() == defaults[u.Scheme] {
 		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
 	}
+	v.plain(u, "user name and password can be read")
 	return u.String()
 }
 

@@ -190,12 +190,9 @@ func (c *cli) runDir() (dir string, guessed bool) {
 }
 
 func (c *cli) runDirOf(list []section) string {
-	in := filepath.IsAbs
-	if !isTOML(c.config) {
-		in = boundsOf(c.config, c.config).run
-	}
 	for _, s := range list {
-		if o, ok := s.find("run_dir"); ok && s.kind == "global" && len(o.values) == 1 && in(o.values[0]) {
+		if o, ok := s.find("run_dir"); ok && s.kind == "global" && len(o.values) == 1 && filepath.IsAbs(o.values[0]) &&
+			(isTOML(c.config) || boundsOf(c.config, c.config).hold("run_dir", o.values[0]) == "") {
 			return o.values[0]
 		}
 	}
