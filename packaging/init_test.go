@@ -129,7 +129,7 @@ add_jail_mount /var/run/wandns.good /etc/ssl /etc/hosts /etc/TZ /tmp/resolv.conf
 		{"with ujail of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6", plain + jail + mount + end},
 		{"with mwan3 of 23.05", on, ujail + " etc/os-release VERSION_ID=23.05.6 etc/init.d/mwan3 x", plain + drop + end},
 		{"with mwan3", on, ujail + " etc/init.d/mwan3 x", plain + jail + mount + end},
-		{"without a user", on, ujail + " etc/passwd root:x:0:0:::", instance + end},
+		{"without a user", on, ujail + " etc/passwd root:x:0:0:::", instance + "log: wandns runs as root, and writes no metrics, since there is no user wandns; install it anew\n" + end},
 		{"a secret that is not there", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail, plain + watch + jail + mount + end},
 		{"a secret of ours", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail + " etc/wandns/home.secret s",
 			lend + folders + instance + files + "chown -h wandns:wandns ./home.secret in /etc/wandns\n" + own + "/etc/wandns\n" + watch + jail + mount + end},

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"wandns/updater/safefile"
 	"wandns/wan"
 )
@@ -32,17 +30,12 @@ type bounds struct {
 // boundsOf is for a file that people know by a name. OpenWrt's own is in
 // /etc/config, and below that of another root all of it is in bounds.
 func boundsOf(file, name string) (b bounds) {
-	given := name
-	if !filepath.IsAbs(name) {
-		dir, _ := unix.Getwd()
-		name = filepath.Join(dir, name)
-	}
 	dir, list := filepath.Dir(name), mountsFile
 	b.own = strings.TrimSuffix(strings.TrimSuffix(dir, "/etc/config"), "/")
 	if b.own != dir {
 		list = b.own + list
 	}
-	if file != given { // the original is not in the daemon's jail
+	if file != name { // the original is not in the daemon's jail
 		list = filepath.Join(filepath.Dir(file), "mounts")
 		b.handed = filepath.Join(filepath.Dir(file), "files")
 	}

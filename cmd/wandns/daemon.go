@@ -86,9 +86,8 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 		log.limit(cfg.LogLevel)
 		services.Store(cfg.names())
 		file := cfg.MetricsFile // alone: a pointer into it would keep all of cfg
-		if file != "" && c.config == defaultConfig && os.Geteuid() == 0 {
-			file = "" // a lesser editor's word
-			log.Warn("metrics_file is not written as root; install wandns anew, which makes the user wandns")
+		if c.config == defaultConfig && os.Geteuid() == 0 {
+			file = "" // root writes, and removes, nothing at a lesser editor's word; the init script says so
 		}
 		metrics.Store(&file)
 		networks = cfg.usesNetworks() || networks && len(cfg.Mistakes) > 0 // what goes on as before may use them
