@@ -131,10 +131,14 @@ add_jail_mount /var/run/wandns.good /etc/ssl /etc/hosts /etc/TZ /tmp/resolv.conf
 		{"with mwan3", on, ujail + " etc/init.d/mwan3 x", plain + jail + mount + end},
 		{"without a user", on, ujail + " etc/passwd root:x:0:0:::", instance + "log: wandns runs as root, and writes no metrics, since there is no user wandns; install it anew\n" + end},
 		{"a secret that is not there", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail, plain + watch + jail + mount + end},
-		{"a secret of ours", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail + " etc/wandns/home.secret s",
-			lend + folders + instance + files + "chown -h wandns:wandns ./home.secret in /etc/wandns\n" + own + "/etc/wandns\n" + watch + jail + mount + end},
-		{"a secret further down", on + "option password_file ROOT/etc/wandns/a/b/secret\n", ujail + " etc/wandns/a/b/secret s",
-			plain + own + "/etc/wandns\n" + own + "/etc/wandns/a\nchown -h wandns:wandns ./secret in /etc/wandns/a/b\n" + own + "/etc/wandns/a/b\n" + watch + jail + mount + end},
+		{
+			"a secret of ours", on + "option password_file ROOT/etc/wandns/home.secret\n", ujail + " etc/wandns/home.secret s",
+			lend + folders + instance + files + "chown -h wandns:wandns ./home.secret in /etc/wandns\n" + own + "/etc/wandns\n" + watch + jail + mount + end,
+		},
+		{
+			"a secret further down", on + "option password_file ROOT/etc/wandns/a/b/secret\n", ujail + " etc/wandns/a/b/secret s",
+			plain + own + "/etc/wandns\n" + own + "/etc/wandns/a\nchown -h wandns:wandns ./secret in /etc/wandns/a/b\n" + own + "/etc/wandns/a/b\n" + watch + jail + mount + end,
+		},
 		{"a secret from elsewhere", on + "option password_file /etc/shadow\n", ujail, plain + watch + jail + mount + end},
 		{"no file at all", on + "option password_file /dev/zero\noption ca_file /proc/kmsg\n", ujail, plain + watch + jail + mount + end},
 		{"another folder of ours", on + "option state_dir ROOT/etc/wandns/a/b\noption run_dir ROOT/var/run/w2\n", ujail, lend +

@@ -43,8 +43,8 @@ func boundsOf(file, name string) (b bounds) {
 	if err != nil || f.UID != 0 || f.Mode&0o022 != 0 {
 		return b
 	}
-	for _, line := range strings.Split(f.Text, "\n") {
-		if dir := strings.TrimSuffix(strings.Trim(line, " \t"), "/"); clean(dir) {
+	for line := range strings.Lines(f.Text) {
+		if dir := strings.TrimSuffix(strings.Trim(line, " \t\n"), "/"); clean(dir) {
 			b.mounts = append(b.mounts, dir)
 		}
 	}
