@@ -108,7 +108,8 @@ add_jail_mount /var/run/wandns.good /etc/ssl /etc/hosts /etc/TZ /tmp/resolv.conf
 	const mount = "add_jail_mount_rw /etc/wandns /var/run/wandns\n"
 	const end = "close_instance\n"
 	no := func(key, path, instead string) string {
-		return lend + "log: wandns is not started: " + key + ", " + path + ", is not a folder that it may have, or holds what is not its own; choose " + instead + ", and run: service wandns reload\nfailed\n"
+		said := key + " cannot be " + path + ", which is not for wandns to have, or holds what is not its own; choose " + instead + ", and run: service wandns reload\n"
+		return lend + "log: " + said + said + "failed\n"
 	}
 	noState := func(path string) string {
 		return no("state_dir", path, "/etc/wandns, or an empty one below a folder that root lists in /etc/wandns.mounts")
@@ -230,6 +231,32 @@ func TestInitScriptKeepsTheLastGoodConfiguration(t *testing.T) {
 	}
 }
 
+// A folder that it may not have keeps the configuration before in force.
+func TestInitScriptGoesOnWithTheFoldersBefore(t *testing.T) {
+	r := newRouter(t)
+	good := "option enabled 1\noption run_dir " + r.root + "/var/run/w2\n"
+	bad := "option enabled 1\noption run_dir " + r.root + "/var/run/ubus\n"
+	r.write("var/run/ubus/ubus.sock", "", 0o600)
+	if got := r.start(bad); !strings.Contains(got, "run_dir cannot be /var/run/ubus") || !strings.HasSuffix(got, "failed\n") {
+		t.Errorf("with nothing before, procd gets\n%s", got)
+	}
+	r.start(good)
+	for range 2 {
+		got := r.do("start_service && ! service_started || echo failed", bad)
+		if !strings.Contains(got, "run_dir cannot be /var/run/ubus") || !strings.HasSuffix(got, "close_instance\n") {
+			t.Errorf("procd gets\n%s", got)
+		}
+		for _, path := range []string{"var/run/wandns.good/wandns", "var/run/wandns.good/last", "etc/config/.wandns.good"} {
+			if b, err := os.ReadFile(filepath.Join(r.root, path)); string(b) != good {
+				t.Errorf("%s holds %q, %v", path, b, err)
+			}
+		}
+		if err := os.RemoveAll(filepath.Join(r.root, "var/run/wandns.good")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What was never fit for use leaves a daemon alone that goes by something else.
 func TestInitScriptTellsOfMistakes(t *testing.T) {
 	r := newRouter(t)
@@ -337,7 +364,7 @@ func TestInitScriptGivesAwayNothingOfOthers(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			out := r.do("start_service || echo failed", strings.ReplaceAll(c.config, "ROOT", r.root), "REAL=1")
-			if started := strings.Contains(out, "close_instance\n"); started != c.started || started == strings.Contains(out, "failed\n") || !started && !strings.Contains(out, "log: wandns is not started: ") {
+			if started := strings.Contains(out, "close_instance\n"); started != c.started || started == strings.Contains(out, "failed\n") || !started && !strings.Contains(out, "which is not for wandns to have") {
 				t.Errorf("started: %v, procd gets\n%s", started, out)
 			}
 			var given []string
