@@ -234,7 +234,7 @@ func TestInitScriptKeepsTheLastGoodConfiguration(t *testing.T) {
 // A folder that it may not have keeps the configuration before in force.
 func TestInitScriptGoesOnWithTheFoldersBefore(t *testing.T) {
 	r := newRouter(t)
-	good := "option enabled 1\noption run_dir " + r.root + "/var/run/w2\n"
+	good := "option enabled 1\n"
 	bad := "option enabled 1\noption run_dir " + r.root + "/var/run/ubus\n"
 	r.write("var/run/ubus/ubus.sock", "", 0o600)
 	if got := r.start(bad); !strings.Contains(got, "run_dir cannot be /var/run/ubus") || !strings.HasSuffix(got, "failed\n") {

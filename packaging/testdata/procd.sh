@@ -5,17 +5,14 @@
 config_load() {
 	local file="${UCI_CONFIG_DIR:-$R/etc/config}/$1"
 	[ -e "$file" ] && ! grep -q broken "$file" || return 1
-	CONFIG="$(cat "$file")"
 	while read -r kind name value; do
-		[ "$kind" != option ] || option_cb "$name" "$value"
+		[ "$kind" != option ] || { eval "CONFIG_global_$name=\$value" && option_cb "$name" "$value"; }
 	done <"$file"
 }
 reset_cb() { option_cb() { :; }; }
 reset_cb
 config_get() {
-	local value
-	value="$(echo "$CONFIG" | sed -n "s|^option $3 ||p")"
-	eval "$1=\${value:-\$4}"
+	eval "$1=\${CONFIG_$2_$3:-\$4}" # also what another file has said
 }
 uci_validate_section() {
 	grep -q broken "$R/etc/config/wandns" && return 1
