@@ -36,13 +36,17 @@ func (r *Request) SetBasicAuth(user, password string) {
 
 // Bytes returns the request as it is sent (RFC 9112, section 2.1): with the wish
 // that the server close the connection after the answer, and no offer to take it
-// compressed. A control character before the body is an error: it could begin
-// another request.
+// compressed. A control character before the body is an error, and a space in the
+// address: it could begin another request, or end this one's first line.
 func (r *Request) Bytes() ([]byte, error) {
 	name := r.URL.Hostname()
 	bare, _, _ := strings.Cut(name, "%") // a zone is nothing to the server (RFC 6874)
 	host := strings.Replace(r.URL.Host, name, strings.ToLower(bare), 1)
-	lines := []string{r.Method + " " + r.URL.RequestURI() + " HTTP/1.1", "Host: " + host, "Connection: close"}
+	target := r.URL.RequestURI()
+	if strings.Contains(target, " ") {
+		return nil, errors.New("a space is in the request's address")
+	}
+	lines := []string{r.Method + " " + target + " HTTP/1.1", "Host: " + host, "Connection: close"}
 	if r.Body != "" || r.Method != MethodGet {
 		lines = append(lines, "Content-Length: "+strconv.Itoa(len(r.Body)))
 	}

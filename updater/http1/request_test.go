@@ -86,6 +86,17 @@ func TestControlCharactersAreNotSent(t *testing.T) {
 	}
 }
 
+func TestASpaceInTheAddressIsNotSent(t *testing.T) {
+	for _, address := range []string{"http://a.test/?x y", "http://a.test/?x HTTP/1.1"} {
+		if b, err := request(t, http1.MethodGet, address, "").Bytes(); err == nil {
+			t.Errorf("%s becomes %q", address, b)
+		}
+	}
+	if b, err := request(t, http1.MethodGet, "http://a.test/x y", "").Bytes(); err != nil || !strings.HasPrefix(string(b), "GET /x%20y HTTP/1.1\r\n") {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
 func TestParseTime(t *testing.T) {
 	want := time.Date(1994, time.November, 6, 8, 49, 37, 0, time.UTC)
 	for _, s := range []string{"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"} {

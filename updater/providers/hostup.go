@@ -83,7 +83,7 @@ func checkUpdateURL(v string) string {
 		}
 	}
 	u, err := url.Parse(fill(v, "host", netip.IPv6Unspecified(), "token"))
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" || strings.Contains(originOf(v), "{") {
+	if err != nil || u.Host == "" || checkToken(v) != "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" || strings.Contains(originOf(v), "{") {
 		return "is not a URL such as " + hostUpUpdate
 	}
 	if !updater.IsASCII(u.Host) {

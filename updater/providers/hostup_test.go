@@ -177,7 +177,7 @@ func TestHostUpURL(t *testing.T) {
 	}
 	for u, good := range map[string]bool{
 		hostUpUpdate: true, "http://h/?t={token}&i={ip}": true, "https://h/{token}": false, "h/{token}{ip}": false, "https:///{token}{ip}": false,
-		"https://{host}.x/{token}{ip}": false, "ftp://h/{token}{ip}": false, "https://b\u00fccher.x/{token}{ip}": false, "https://u:p@h/{token}{ip}": false, "https://h/%zz{token}{ip}": false, "": false,
+		"https://{host}.x/{token}{ip}": false, "ftp://h/{token}{ip}": false, "https://b\u00fccher.x/{token}{ip}": false, "https://u:p@h/{token}{ip}": false, "https://h/%zz{token}{ip}": false, "https://h/?{token}&{ip} x": false, "": false,
 	} {
 		if why := checkUpdateURL(u); (why == "") != good {
 			t.Errorf("update_url %q: %q", u, why)
