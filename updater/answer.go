@@ -20,6 +20,9 @@ func (e *Engine) done(now time.Time, d Done) {
 		return
 	}
 	s.flight = nil
+	for range d.Left - 1 {
+		e.ledger.sent(s, nil, 0, now)
+	}
 	if s.Account != d.Account {
 		return // the answer is for the account before a reload
 	}

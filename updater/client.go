@@ -3,6 +3,7 @@ package updater
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -13,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"wandns/updater/http1"
 	"wandns/wan"
@@ -30,7 +29,7 @@ const (
 // Client makes every request of the program. It sends credentials to nobody
 // but the host of the request, over verified TLS where the URL says https.
 type Client struct {
-	secrets []string
+	secrets secrets
 	dial    dialFunc
 	resolv  []string
 	caFile  string
@@ -39,7 +38,8 @@ type Client struct {
 // ClientConfig says how requests leave.
 type ClientConfig struct {
 	CAFile string // PEM file of a certificate authority to trust besides the system's
-	// Secrets are struck out wherever a server's words are quoted.
+	// Secrets are struck out wherever a server's words are quoted, in each of
+	// these forms.
 	Secrets []string
 	// Dial replaces the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -71,7 +71,7 @@ type errRedirect struct{ why string }
 
 func (e errRedirect) Error() string { return e.why }
 
-func sameServer(first, next *http1.Request) error {
+func (c *Client) sameServer(first, next *http1.Request) error {
 	from, to := first.URL, next.URL
 	switch {
 	case next.Method != first.Method: // the request would be lost, and the page's 200 taken for its success
@@ -79,7 +79,7 @@ func sameServer(first, next *http1.Request) error {
 	case to.Scheme != from.Scheme && to.Scheme != "https":
 		return errRedirect{"it redirects to an unencrypted page"}
 	case to.Hostname() != from.Hostname() || to.Scheme == from.Scheme && to.Port() != from.Port():
-		return errRedirect{fmt.Sprintf("it redirects to %q, perhaps a login page of the network", to.Host)}
+		return errRedirect{fmt.Sprintf("it redirects to %q, perhaps a login page of the network", c.Excerpt(to.Host))}
 	}
 	return nil
 }
@@ -89,12 +89,19 @@ type Answer struct {
 	Status     int
 	Body       string
 	RetryAfter time.Duration // by Retry-After or, for 429, X-RateLimit-Reset; 0 if it did not say
-	secrets    []string
+	secrets    secrets
 }
 
 // Excerpt makes a part of the answer fit for a message: without secrets,
 // printable and short.
-func (a Answer) Excerpt(s string) string { return Excerpt(redact(s, a.secrets)) }
+func (a Answer) Excerpt(s string) string { return a.secrets.excerpt(s) }
+
+// Strike takes the secrets out of a part of the answer, of which something is to
+// be cut out before it is excerpted.
+func (a Answer) Strike(s string) string { return a.secrets.strike(s) }
+
+// Excerpt makes what a server said elsewhere than in an Answer fit for a message.
+func (c *Client) Excerpt(s string) string { return c.secrets.excerpt(s) }
 
 // Hide strikes more secrets out of every later excerpt.
 func (a Answer) Hide(secrets ...string) Answer {
@@ -114,10 +121,10 @@ func (c *Client) Do(ctx context.Context, req *http1.Request) (Answer, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	left := false
-	resp, err := c.follow(limited, req, func() { left = true })
+	var t trip
+	resp, err := c.follow(limited, req, &t)
 	if err != nil {
-		return Answer{}, classify(ctx, req, err, left)
+		return Answer{}, c.classify(ctx, req.URL.Host, err, t)
 	}
 	if len(resp.Body) > maxBody {
 		return Answer{}, &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s answered with more than %d KiB, which is no answer to an update", req.URL.Host, maxBody>>10)}
@@ -149,55 +156,94 @@ func retryAfter(v string, now time.Time) time.Duration {
 
 func until(at, now time.Time) time.Duration { return min(max(at.Sub(now), 0), longest) }
 
-// classify turns an error of a request into a Fault.
-func classify(ctx context.Context, req *http1.Request, err error, left bool) error {
-	host := req.URL.Host
+// trip is how far a request came.
+type trip struct {
+	left int  // requests: this one, and those to which it was redirected
+	open bool // the last of them, without a whole answer so far
+}
+
+// classify turns an error of a request into a Fault. What left counts: a later
+// failure does not undo it.
+func (c *Client) classify(ctx context.Context, host string, err error, t trip) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause // the program stopped waiting
 	}
-	var fault *Fault
-	var redirect errRedirect
-	var way errWay
-	var invalid x509.CertificateInvalidError
-	var unknown x509.UnknownAuthorityError
-	var wrongName x509.HostnameError
-	var dns *net.DNSError
-	var addr *net.AddrError
+	f := &Fault{Kind: Unconfirmed}
 	var timeout net.Error
+	var redirect errRedirect
 	switch {
-	case errors.As(err, &fault):
-		return fault
 	case errors.As(err, &redirect):
-		return &Fault{Kind: Transient, Detail: fmt.Sprintf("a redirect of %s was not followed: %s", host, redirect.why), Next: "check server and the network's own login page"}
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // or not valid yet
-		return &Fault{Kind: Clock, Detail: fmt.Sprintf("the certificate of %s is not valid on %s, which is today by this router's clock, so nothing was sent", host, time.Now().UTC().Format(time.DateOnly))}
-	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &wrongName):
-		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not prove who it is (%s), so nothing was sent", host, Excerpt(err.Error())), Next: "check the clock, ca-bundle and ca_file"}
-	case errors.As(err, &way):
-		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("the request to %s did not leave: %s", host, way), Next: way.next}
-	case errors.As(err, &dns) && dns.IsTimeout:
-		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("the DNS did not say where %s is", dns.Name), Next: "check the router's own DNS"}
-	case errors.As(err, &dns):
-		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s was not found in the DNS (%s)", dns.Name, Excerpt(dns.Err)), Next: "check the router's own DNS"}
-	case errors.As(err, &addr) && WayOf(ctx).Only != EitherFamily:
-		family := [...]wan.Family{OnlyIPv4: wan.IPv4, OnlyIPv6: wan.IPv6}[WayOf(ctx).Only]
-		return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s has no %s address", host, family)}
-	case left && errors.As(err, &timeout) && timeout.Timeout():
-		return &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("%s did not answer within %d seconds; the update may have landed", host, requestTimeout/time.Second)}
-	case left:
-		return &Fault{Kind: Unconfirmed, Detail: fmt.Sprintf("the connection to %s broke before the answer was complete (%s); the update may have landed", host, Excerpt(err.Error()))}
+		f.Kind, f.Next = Transient, "check server and the network's own login page"
+		f.Detail = fmt.Sprintf("a redirect of %s was not followed: %s", host, redirect.why)
+	case !t.open:
+		c.unreached(ctx, host, err, t, f)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		f.Detail = fmt.Sprintf("%s did not answer within %d seconds; the update may have landed", host, requestTimeout/time.Second)
+	default:
+		f.Detail = fmt.Sprintf("the connection to %s broke before the answer was complete (%s); the update may have landed", host, printable(err.Error()))
 	}
-	return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not be reached (%s)", host, Excerpt(err.Error()))}
+	return f
 }
 
-// Excerpt makes foreign text fit for a line of log: printable, and short.
-func Excerpt(s string) string {
-	const most = 120
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
-		return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == utf8.RuneError
-	}), " ")
-	if runes := []rune(s); len(runes) > most {
-		s = string(runes[:most]) + "…"
+// unreached fills in the fault of a request that did not leave, though an
+// earlier one may have.
+func (c *Client) unreached(ctx context.Context, host string, err error, t trip, f *Fault) {
+	var fault *Fault
+	var way errWay
+	var invalid x509.CertificateInvalidError
+	var dns *net.DNSError
+	var addr *net.AddrError
+	var verification *tls.CertificateVerificationError
+	unproven := errors.As(err, &verification)
+	f.Kind = Unreachable
+	switch {
+	case errors.As(err, &fault):
+		*f, unproven = *fault, fault.Kind == Unreachable
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // or not valid yet
+		f.Kind = Clock
+		f.Detail = fmt.Sprintf("the certificate of %s is not valid on %s, which is today by this router's clock", host, time.Now().UTC().Format(time.DateOnly))
+	case unproven:
+		f.Detail, f.Next = host+" could not prove who it is ("+c.unproven(verification.Err)+")", "check the clock, ca-bundle and ca_file"
+	case errors.As(err, &way):
+		f.Detail, f.Next = fmt.Sprintf("the request to %s did not leave: %s", host, way), way.next
+	case errors.As(err, &dns):
+		f.Detail, f.Next = fmt.Sprintf("%s was not found in the DNS (%s)", dns.Name, printable(dns.Err)), "check the router's own DNS"
+		if dns.IsTimeout {
+			f.Detail = "the DNS did not say where " + dns.Name + " is"
+		}
+	case errors.As(err, &addr) && WayOf(ctx).Only != EitherFamily:
+		family := [...]wan.Family{OnlyIPv4: wan.IPv4, OnlyIPv6: wan.IPv6}[WayOf(ctx).Only]
+		f.Detail = host + " has no " + family.String() + " address"
+	default:
+		f.Detail = host + " could not be reached (" + c.words(err) + ")"
 	}
-	return s
+	switch {
+	case t.left > 0:
+		f.Kind, f.Detail = Transient, "the request was sent to "+host+", which redirected it; then "+f.Detail
+	case unproven:
+		f.Detail += ", so nothing was sent"
+	}
+}
+
+// unproven says why a server is not taken for whom it says it is.
+func (c *Client) unproven(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var wrongName x509.HostnameError
+	switch {
+	case errors.As(err, &unknown) && unknown.Cert != nil:
+		return "its certificates lead to " + strconv.Quote(c.Excerpt(unknown.Cert.Issuer.String())) + ", whom this router does not trust"
+	case errors.As(err, &wrongName):
+		return "its certificate is for " + strconv.Quote(c.Excerpt(cmp.Or(strings.Join(wrongName.Certificate.DNSNames, " "), wrongName.Certificate.Subject.String())))
+	}
+	return c.words(err)
+}
+
+// words are those of an error. What it says of a certificate may be the server's.
+func (c *Client) words(err error) string {
+	const of = "x509: "
+	ours, theirs, _ := strings.Cut(err.Error(), of)
+	if theirs != "" {
+		ours += of
+	}
+	return printable(ours + c.Excerpt(theirs))
 }

@@ -274,17 +274,3 @@ func TestRetryAfterADateByAnotherClock(t *testing.T) {
 		}
 	}
 }
-
-func TestExcerpt(t *testing.T) {
-	for in, want := range map[string]string{
-		"good 1.2.3.4\r\n":          "good 1.2.3.4",
-		"a\x00b\x1b[31m\tc\n\nd":    "a b [31m c d",
-		strings.Repeat("ä", 121):    strings.Repeat("ä", 120) + "…",
-		"\xff\xfe":                  "",
-		"<html>\n<body>Log in</ht>": "<html> <body>Log in</ht>",
-	} {
-		if got := updater.Excerpt(in); got != want {
-			t.Errorf("Excerpt(%q) = %q, want %q", in, got, want)
-		}
-	}
-}

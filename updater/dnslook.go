@@ -66,7 +66,7 @@ func (l *dnsLook) published(ctx context.Context, host string, families [2]bool, 
 		}
 	}
 	if err != nil {
-		found.Why = Excerpt(err.Error())
+		found.Why = printable(err.Error())
 	}
 	return found
 }

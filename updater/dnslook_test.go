@@ -289,7 +289,7 @@ func TestTheProviderSaysWhatItPublishes(t *testing.T) {
 		{"it is not there", nil, &updater.Fault{Kind: updater.Unreachable, Detail: "away"}, right, updater.OK, 0},
 		{"neither is", nil, errors.New("given up"), nil, updater.OK, 1},
 		{"it wants to be left alone", nil, &updater.Fault{Kind: updater.Throttled, Detail: "later", RetryAfter: time.Hour}, right, updater.Waiting, 0},
-		{"it wants nothing to do with us", nil, &updater.Fault{Kind: updater.Blocked, Detail: "what " + canary}, right, updater.NeedsUser, 0},
+		{"it wants nothing to do with us", nil, &updater.Fault{Kind: updater.Blocked, Detail: "what it says"}, right, updater.NeedsUser, 0},
 	} {
 		bubble(t, func(t *testing.T) {
 			h, w := newHouse(t, host), &wires{servers: map[string]nameServer{}}

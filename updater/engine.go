@@ -62,6 +62,7 @@ type (
 		Results []Result
 		Err     error
 		Unasked bool // it ended before anything was asked of anybody
+		Left    int  // requests that left, with those to which they were redirected
 	}
 	// Tick is the time that a Plan asked for.
 	Tick struct{}

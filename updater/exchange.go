@@ -21,10 +21,10 @@ import (
 const handshakeTimeout = 15 * time.Second
 
 // follow makes a request, and the one to which it is redirected on the same
-// server. It calls leaves before anything of a request leaves.
-func (c *Client) follow(ctx context.Context, req *http1.Request, leaves func()) (http1.Response, error) {
+// server. It notes how far it comes.
+func (c *Client) follow(ctx context.Context, req *http1.Request, t *trip) (http1.Response, error) {
 	for first, hops := req, 0; ; hops++ {
-		r, err := c.exchange(ctx, req, leaves)
+		r, err := c.exchange(ctx, req, t)
 		if err != nil {
 			return r, err
 		}
@@ -35,7 +35,7 @@ func (c *Client) follow(ctx context.Context, req *http1.Request, leaves func()) 
 		case hops == maxRedirects:
 			return r, errRedirect{"it redirects in a circle"}
 		}
-		if err := sameServer(first, next); err != nil {
+		if err := c.sameServer(first, next); err != nil {
 			return r, err
 		}
 		req = next
@@ -67,7 +67,7 @@ func redirected(req *http1.Request, r http1.Response) (*http1.Request, error) {
 // exchange makes one request by a connection of its own. Connections are not
 // kept: there are minutes to months between two requests, and an idle
 // connection costs timers.
-func (c *Client) exchange(ctx context.Context, req *http1.Request, leaves func()) (r http1.Response, err error) {
+func (c *Client) exchange(ctx context.Context, req *http1.Request, t *trip) (r http1.Response, err error) {
 	text, err := req.Bytes()
 	if err != nil {
 		return r, err
@@ -88,11 +88,14 @@ func (c *Client) exchange(ctx context.Context, req *http1.Request, leaves func()
 		}
 	}()
 
-	leaves()
+	t.left, t.open = t.left+1, true // before anything of it leaves
+	leaves(ctx)
 	if _, err := conn.Write(text); err != nil {
 		return r, err
 	}
-	return http1.ReadResponse(conn, maxBody+1)
+	r, err = http1.ReadResponse(conn, maxBody+1)
+	t.open = err != nil
+	return r, err
 }
 
 // IsASCII reports whether a host can be asked for as it is written. Names in
@@ -117,15 +120,16 @@ func (c *Client) connect(ctx context.Context, u *url.URL, host string) (net.Conn
 			return conn, err
 		}
 	}
-	roots, err := authorities(c.caFile, now)
+	roots, err := authorities(ctx, c.caFile, now)
 	if err != nil {
 		return nil, err
 	}
 	conn, err := c.secure(ctx, address, host, roots)
-	if err == nil {
-		prove(now, conn.ConnectionState().VerifiedChains)
+	if err != nil {
+		return nil, c.expired(ctx, u.Host, err, roots)
 	}
-	return conn, err
+	prove(now, conn.ConnectionState().VerifiedChains)
+	return conn, nil
 }
 
 // sessions are resumed where the server offers it. crypto/tls looks at the

@@ -15,19 +15,42 @@ func Rehearse(ctx context.Context, show func(*http1.Request)) context.Context {
 	return context.WithValue(ctx, rehearsalKey{}, show)
 }
 
-type askedKey struct{}
+type notesKey struct{}
 
-// noted makes a context that tells whether it was to make a request.
-func noted(ctx context.Context) (context.Context, *atomic.Bool) {
-	var asked atomic.Bool
-	return context.WithValue(ctx, askedKey{}, &asked), &asked
+// notes are what became of the requests of a context.
+type notes struct {
+	asked atomic.Bool  // one was to be made
+	left  atomic.Int32 // so many left, redirected ones included
+}
+
+func noted(ctx context.Context) (context.Context, *notes) {
+	n := new(notes)
+	return context.WithValue(ctx, notesKey{}, n), n
+}
+
+// leaves notes that a request leaves.
+func leaves(ctx context.Context) {
+	if n, ok := ctx.Value(notesKey{}).(*notes); ok {
+		n.left.Add(1)
+	}
+}
+
+// judge makes of a fault that means that nothing left one that does not, if
+// something left before.
+func (n *notes) judge(f *Fault) *Fault {
+	if f == nil || n.left.Load() == 0 || f.Kind != Unreachable && f.Kind != Clock {
+		return f
+	}
+	later := *f
+	later.Kind = Transient
+	return &later
 }
 
 // rehearsed notes a request that is about to be made, and shows one that is not
 // to be sent.
 func rehearsed(ctx context.Context, req *http1.Request) error {
-	if asked, ok := ctx.Value(askedKey{}).(*atomic.Bool); ok {
-		asked.Store(true)
+	if n, ok := ctx.Value(notesKey{}).(*notes); ok {
+		n.asked.Store(true)
 	}
 	show, ok := ctx.Value(rehearsalKey{}).(func(*http1.Request))
 	if !ok {

@@ -3,14 +3,11 @@ package updater
 import (
 	"context"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-
-	"wandns/updater/http1"
 )
 
 // Find finds the addresses of a host as a request does.
@@ -19,7 +16,7 @@ func (c *Client) Find(ctx context.Context, host string) ([]netip.Addr, error) {
 	defer cancel()
 	found, err := c.resolver(finding).LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, classify(ctx, &http1.Request{URL: &url.URL{Host: host}}, err, false)
+		return nil, c.classify(ctx, host, err, trip{})
 	}
 	return found, nil
 }

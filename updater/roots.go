@@ -2,7 +2,10 @@ package updater
 
 import (
 	"cmp"
+	"context"
+	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,13 +13,22 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 	"weak"
+
+	"wandns/updater/safefile"
 )
 
 // bundle has the system's authorities in one file, on OpenWrt as on most
 // systems. On OpenWrt it lies in the folder that crypto/x509 would read as
 // well, to have them all twice.
 const bundle = "/etc/ssl/certs/ca-certificates.crt"
+
+// What is read of authorities, in bytes.
+const (
+	mostBundle = 4 << 20
+	mostCAFile = 256 << 10
+)
 
 // trust holds the authorities in use, by bundles or ca_file. They take a
 // megabyte to read and may not be needed again for months: requests at the same
@@ -29,16 +41,20 @@ var trust = struct {
 }{pools: map[string]weak.Pointer[x509.CertPool]{}}
 
 // authorities returns whom to trust: the system's, and those of file if there
-// is one. The bundles are what they were before.
-func authorities(file, bundles string) (*x509.CertPool, error) {
-	trust.Lock()
-	defer trust.Unlock()
+// is one. The bundles are what they were before. Nobody waits for the files of
+// others.
+func authorities(ctx context.Context, file, bundles string) (*x509.CertPool, error) {
 	key := cmp.Or(bundles, file)
-	if pool := trust.pools[key].Value(); pool != nil {
+	trust.Lock()
+	pool := trust.pools[key].Value()
+	trust.Unlock()
+	if pool != nil {
 		return pool, nil
 	}
-	pool, err := readAuthorities(file)
+	pool, err := readAuthorities(ctx, file)
 	if err == nil {
+		trust.Lock()
+		defer trust.Unlock()
 		maps.DeleteFunc(trust.pools, func(_ string, p weak.Pointer[x509.CertPool]) bool { return p.Value() == nil })
 		trust.pools[key] = weak.Make(pool)
 	}
@@ -82,9 +98,13 @@ func prove(bundles string, chains [][]*x509.Certificate) {
 	roots := known.roots[bundles]
 	for _, chain := range chains {
 		root := chain[len(chain)-1]
-		if len(roots) < mostProven && !slices.ContainsFunc(roots, root.Equal) {
-			roots = append(roots, root)
+		if slices.ContainsFunc(roots, root.Equal) {
+			continue
 		}
+		if len(roots) == mostProven { // some may be of no more use
+			roots = nil
+		}
+		roots = append(roots, root)
 	}
 	if known.roots == nil || len(known.roots) == mostProven && known.roots[bundles] == nil {
 		known.roots = map[string][]*x509.Certificate{}
@@ -114,9 +134,9 @@ func bundles(file string) string {
 }
 
 // readAuthorities heeds the variables that crypto/x509 does.
-func readAuthorities(file string) (*x509.CertPool, error) {
+func readAuthorities(ctx context.Context, file string) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
-	err := add(pool, cmp.Or(os.Getenv("SSL_CERT_FILE"), bundle))
+	err := add(ctx, pool, cmp.Or(os.Getenv("SSL_CERT_FILE"), bundle), mostBundle)
 	folders := os.Getenv("SSL_CERT_DIR")
 	if err != nil && folders == "" {
 		folders = filepath.Dir(bundle) // one file each, by OpenWrt's ca-certificates
@@ -124,25 +144,58 @@ func readAuthorities(file string) (*x509.CertPool, error) {
 	for _, folder := range filepath.SplitList(folders) {
 		entries, _ := os.ReadDir(folder) // none is one way of having nothing
 		for _, e := range entries {
-			_ = add(pool, filepath.Join(folder, e.Name())) // it may be something else
+			_ = add(ctx, pool, filepath.Join(folder, e.Name()), mostBundle) // it may be something else
 		}
 	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // not all could be read
+	}
 	if file != "" {
-		if err := add(pool, file); err != nil {
-			return nil, &Fault{Kind: Transient, Detail: Excerpt(fmt.Sprintf("ca_file cannot be used: %v", err)), Next: "correct ca_file"}
+		if err := add(ctx, pool, file, mostCAFile); err != nil {
+			return nil, &Fault{Kind: Transient, Detail: fmt.Sprintf("ca_file cannot be used: %v", err), Next: "correct ca_file"}
 		}
 		return pool, nil
 	}
 	if pool.Equal(x509.NewCertPool()) {
-		return nil, &Fault{Kind: Transient, Detail: "no certificate authority is installed, so no server could prove who it is and nothing was sent", Next: "install ca-bundle, then run: wandns update"}
+		return nil, &Fault{Kind: Transient, Detail: "no certificate authority is installed, so no server can prove who it is", Next: "install ca-bundle, then run: wandns update"}
 	}
 	return pool, nil
 }
 
-func add(pool *x509.CertPool, file string) error {
-	pem, err := os.ReadFile(file)
-	if err == nil && !pool.AppendCertsFromPEM(pem) {
-		err = fmt.Errorf("%s holds no certificate in PEM form", file)
+func add(ctx context.Context, pool *x509.CertPool, file string, most int64) error {
+	f, err := safefile.Read(ctx, file, most)
+	if err == nil && !pool.AppendCertsFromPEM([]byte(f.Text)) {
+		err = errors.New("it holds no certificate in PEM form")
 	}
 	return err
+}
+
+// expired returns what an error of a handshake means if it is a certificate that
+// is over though the server's own is not, which shows that the clock is right.
+func (c *Client) expired(ctx context.Context, host string, err error, roots *x509.CertPool) error {
+	var v *tls.CertificateVerificationError
+	var invalid x509.CertificateInvalidError
+	if !errors.As(err, &v) || !errors.As(err, &invalid) || invalid.Reason != x509.Expired {
+		return err
+	}
+	cert := invalid.Cert
+	if cert.Equal(v.UnverifiedCertificates[0]) || time.Now().Before(cert.NotBefore) {
+		return err
+	}
+	name, of := cert.Subject.String(), "authority %q of this router"
+	next := "update ca-bundle"
+	switch own := x509.NewCertPool(); {
+	case !holds(roots, cert):
+		name, of, next = c.Excerpt(name), "of %q that it sent along", "it has to be renewed there, unless this router's clock is wrong"
+	case add(ctx, own, c.caFile, mostCAFile) == nil && holds(own, cert):
+		next = "update ca_file"
+	}
+	return &Fault{Kind: Unreachable, Detail: fmt.Sprintf("%s could not prove who it is, since the certificate "+of+" expired on %s", host, name, cert.NotAfter.Format(time.DateOnly)), Next: next}
+}
+
+// holds reports whether a certificate is one of a pool: then it is all of its
+// chain.
+func holds(pool *x509.CertPool, c *x509.Certificate) bool {
+	chains, err := c.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: c.NotAfter, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	return err == nil && len(chains[0]) == 1
 }

@@ -13,7 +13,7 @@ func TestAuthoritiesAreReadOnceAndLetGo(t *testing.T) {
 	t.Setenv("SSL_CERT_DIR", "")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := readAuthorities(""); err != nil {
+	if _, err := readAuthorities(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
@@ -22,8 +22,8 @@ func TestAuthoritiesAreReadOnceAndLetGo(t *testing.T) {
 	}
 
 	now := bundles("")
-	pool, err := authorities("", now)
-	if again, errAgain := authorities("", now); err != nil || errAgain != nil || again != pool {
+	pool, err := authorities(t.Context(), "", now)
+	if again, errAgain := authorities(t.Context(), "", now); err != nil || errAgain != nil || again != pool {
 		t.Fatalf("they are read again while they are in use: %v, %v", err, errAgain)
 	}
 	runtime.GC()

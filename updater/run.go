@@ -2,12 +2,10 @@ package updater
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"wandns/persist"
@@ -37,8 +35,7 @@ type Account struct {
 // Carrier carries a service's requests.
 type Carrier struct {
 	Provider Provider
-	Client   *Client  // for looks and checks
-	Secrets  []string // never to be shown, whoever says them
+	Client   *Client // for looks and checks
 	// NotInDNS tells names that are the provider's own; nil if none is.
 	NotInDNS func(host string) bool
 }
@@ -445,41 +442,18 @@ func (r *Runner) save(now time.Time) {
 	r.trouble = trouble
 }
 
-// work carries out one job and returns its outcome without secrets.
+// work carries out one job and returns its outcome.
 func work(ctx context.Context, job Job, by Carrier) Done {
-	ctx, asked := noted(By(ctx, job.Request.Way))
+	ctx, n := noted(By(ctx, job.Request.Way))
 	results, err := by.Provider.Update(ctx, job.Request)
 	for i := range results {
-		results[i].Answer = redact(results[i].Answer, by.Secrets)
-		results[i].Fault = redactFault(results[i].Fault, by.Secrets)
+		results[i].Fault = n.judge(results[i].Fault)
 	}
-	if fault, ok := errors.AsType[*Fault](err); ok {
-		err = redactFault(fault, by.Secrets)
+	if fault, ok := err.(*Fault); ok { //nolint:errorlint // Update's contract
+		err = n.judge(fault)
 	}
-	return Done{job, results, err, !asked.Load()}
+	return Done{job, results, err, !n.asked.Load(), int(n.left.Load())}
 }
-
-func redactFault(f *Fault, secrets []string) *Fault {
-	if f == nil {
-		return nil
-	}
-	clean := *f
-	clean.Detail, clean.Next = redact(f.Detail, secrets), redact(f.Next, secrets)
-	return &clean
-}
-
-// redact replaces secrets, for a server may well repeat what it was sent.
-func redact(s string, secrets []string) string {
-	for _, secret := range secrets {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, "***")
-		}
-	}
-	return s
-}
-
-// Redact strikes the secrets out of what somebody said.
-func (c Carrier) Redact(s string) string { return redact(s, c.Secrets) }
 
 func (r *Runner) reply(c Command) {
 	if c.Permit != nil {

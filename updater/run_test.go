@@ -112,13 +112,17 @@ func houseOf(t *testing.T, sim updatertest.Service) *house {
 }
 
 func (h *house) account(hosts ...string) updater.Account {
-	spec, _ := providers.Find("noip")
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+	return h.accountBy(func(ctx context.Context, network, address string) (net.Conn, error) {
 		if h.cut {
 			return nil, errors.New("network is unreachable")
 		}
 		return h.net.dial(ctx, network, address)
-	}
+	}, hosts...)
+}
+
+// accountBy is an account on another network.
+func (h *house) accountBy(dial func(ctx context.Context, network, address string) (net.Conn, error), hosts ...string) updater.Account {
+	spec, _ := providers.Find("noip")
 	nobody := func(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("network is unreachable")
 	}
@@ -126,11 +130,10 @@ func (h *house) account(hosts ...string) updater.Account {
 		Self:  updater.Self{Name: "home", Hosts: hosts, Account: "a", Config: "c"},
 		Terms: updater.Terms{Provider: spec.Name, Title: spec.Title, Families: [2]bool{true, true}, Limits: spec.Limits, Enabled: true},
 	}, updater.Carrier{
-		Client:  updater.NewClient(updater.ClientConfig{Dial: nobody}),
-		Secrets: []string{canary},
+		Client: updater.NewClient(updater.ClientConfig{Dial: nobody}),
 		Provider: spec.New(updater.Settings{
 			Values: h.sim.Fields(), Server: "http://dynupdate.test",
-			Agent: updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"}, Client: updater.NewClient(updater.ClientConfig{Dial: dial}),
+			Agent: updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"}, Client: updater.NewClient(updater.ClientConfig{Dial: dial, Secrets: []string{canary}}),
 		}),
 	})
 }

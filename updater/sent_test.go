@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -101,6 +102,63 @@ func TestARequestOfAnOlderStateIsNotCountedTwice(t *testing.T) {
 	s.step(Configure{[]Service{home()}})
 	if st := s.status(0); st.Sent != 7 || st.SentToday != 2 {
 		t.Errorf("status = %+v", st)
+	}
+}
+
+// talker makes two requests for an update. For the second there is no way.
+type talker struct{ client *Client }
+
+func (p talker) Update(ctx context.Context, _ Request) ([]Result, error) {
+	for _, server := range []string{"http://api.test/", "http://away.test/"} {
+		req, err := http1.NewRequest(http1.MethodGet, server, "")
+		if err == nil {
+			_, err = p.client.Do(ctx, req)
+		}
+		if err != nil {
+			return []Result{{Host: "home.example.com", Fault: err.(*Fault)}}, err //nolint:errorlint,forcetypeassert // Do's contract
+		}
+	}
+	return nil, nil
+}
+
+// A request that left has left, whatever became of the next one.
+func TestAFailureAfterARequestThatLeft(t *testing.T) {
+	dial := func(_ context.Context, _, address string) (net.Conn, error) {
+		if address == "away.test:80" {
+			return nil, errors.New("connection refused")
+		}
+		here, there := net.Pipe()
+		go func() {
+			_, _ = there.Read(make([]byte, 4<<10))
+			_, _ = io.WriteString(there, "HTTP/1.1 200 OK\r\n\r\n")
+			there.Close()
+		}()
+		return here, nil
+	}
+	d := work(t.Context(), Job{}, Carrier{Provider: talker{NewClient(ClientConfig{Dial: dial})}})
+	fault, _ := errors.AsType[*Fault](d.Err)
+	if fault == nil || fault.Kind != Transient || d.Results[0].Fault.Kind != Transient || d.Left != 1 || d.Unasked {
+		t.Errorf("%+v: %v", d, fault)
+	}
+}
+
+// A provider counts every request that it sees.
+func TestRequestsOfOneUpdateCountPerHour(t *testing.T) {
+	svc := home()
+	svc.Limits = Limits{PerHour: 5}
+	for name, outcome := range map[string]func(Job) Done{
+		"good":     good,
+		"failed":   func(j Job) Done { return failed(j, Transient) },
+		"given up": func(j Job) Done { return Done{Job: j, Err: context.Canceled} },
+	} {
+		s := begin(t, svc)
+		s.step(Seen{WANWith("84.0.0.2")})
+		d := outcome(s.job())
+		d.Left = 3
+		s.step(d)
+		if n := len(s.e.ledger.requests[[2]string{svc.Provider, svc.Name}]); n != 3 {
+			t.Errorf("%s: %d requests are counted, want 3", name, n)
+		}
 	}
 }
 

@@ -131,7 +131,7 @@ func (n *tenant) account(hosts ...string) updater.Account {
 		Self:  updater.Self{Name: "home", Hosts: hosts, Account: "a", Login: digest(n.values), Config: digest(n.values, hosts)},
 		Terms: updater.Terms{Provider: spec.Name, Title: spec.Title, Families: families, Limits: limits, Enabled: true, FromSource: spec.FromSource},
 	}, updater.Carrier{
-		Client: client, Secrets: n.secrets(),
+		Client: client,
 		Provider: spec.New(updater.Settings{
 			Values: n.values, Server: "http://api.test", Client: client,
 			Agent: updater.Agent{Version: "1.0.0", Model: "test", Contact: "packager@wandns.invalid"},

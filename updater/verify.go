@@ -286,7 +286,7 @@ func verify(ctx context.Context, c Check, by Carrier) Checked {
 		case err == nil:
 			return Checked{Key: c.Key, Found: read(c.Hosts, list)}
 		case fault != nil && (fault.Kind == Throttled || fault.Kind == Blocked):
-			return Checked{Key: c.Key, Err: redactFault(fault, by.Secrets)}
+			return Checked{Key: c.Key, Err: fault}
 		}
 	}
 	found := make([]Found, len(c.Hosts))

@@ -250,15 +250,27 @@ func readSmall(file string) (text string, open bool, err error) {
 // carrier carries requests. More secrets are those that the configuration does
 // not hold.
 func (o outlet) carrier(more ...string) updater.Carrier {
-	secrets := o.secrets(more...)
-	client := updater.NewClient(updater.ClientConfig{CAFile: o.caFrom, Secrets: secrets})
+	client := updater.NewClient(updater.ClientConfig{CAFile: o.caFrom, Secrets: o.secrets(more...)})
 	return updater.Carrier{
 		Client:   client,
 		Provider: o.Spec.New(updater.Settings{Values: o.Values, Server: cmp.Or(o.Server, o.Spec.Server), Agent: agent(), Client: client}),
-		Secrets:  secrets,
 		NotInDNS: o.Spec.NotInDNS,
 	}
 }
+
+// masked is the outlet with *** for every secret.
+func (o outlet) masked() outlet {
+	o.Values = maps.Clone(o.Values)
+	for _, f := range o.Spec.Fields {
+		if f.Secret && o.Values[f.Name] != "" {
+			o.Values[f.Name] = mask
+		}
+	}
+	return o
+}
+
+// mask stands for a secret.
+const mask = "***"
 
 // carry returns what makes carriers: it lasts, so it holds no map.
 func (o outlet) carry() func() updater.Carrier {

@@ -656,7 +656,7 @@ func TestDigestsHoldNoSecret(t *testing.T) {
 }
 
 func TestSecretsAreKnownInEveryFormThatIsSent(t *testing.T) {
-	secrets := of(t, map[string]string{"name": `"a"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user@example.com"`, "password": `"pä ss&=/?+"`}).Carry().Secrets
+	secrets := mustLoad(t, "[[service]]\nname='a'\nprovider='noip'\nhostnames='a.example.com'\nusername='user@example.com'\npassword='pä ss&=/?+'\n").Services[0].secrets()
 	for _, want := range []string{
 		"pä ss&=/?+",
 		"p%C3%A4+ss%26%3D%2F%3F%2B",

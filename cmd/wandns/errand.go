@@ -161,13 +161,13 @@ func (e *errand) way() (updater.Way, error) {
 func (e *errand) failed(err error) int {
 	var f *updater.Fault
 	if !errors.As(err, &f) {
-		return e.fail(exitFailed, "%s", oneLine(e.carrier.Redact(err.Error())))
+		return e.fail(exitFailed, "%s", oneLine(err.Error()))
 	}
 	what := f.Error()
 	if wait := f.RetryAfter.Round(time.Second).String(); f.RetryAfter > 0 && !strings.Contains(what, wait) {
 		what += "; try again in " + wait
 	}
-	return e.fail(verdictOf(f.Kind), "%s", oneLine(e.carrier.Redact(what)))
+	return e.fail(verdictOf(f.Kind), "%s", oneLine(what))
 }
 
 // verdictOf is the exit code of a fault: 4 is a provider that said no.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-
-	"wandns/updater"
 )
 
 // outcome is what an action found or did. It becomes a table, or one JSON
@@ -30,24 +28,15 @@ type fact struct {
 // hidden is a text that is shown only to those who ask for it.
 type hidden string
 
-// show prints an outcome. Whatever the provider said is made fit for a
-// terminal and rid of secrets.
+// show prints an outcome. Whatever the provider said is without secrets
+// already, and fit for a terminal.
 func (e *errand) show(o outcome) error {
-	if !e.showSecrets {
-		for _, row := range o.rows {
-			for _, v := range row {
-				if k, ok := v.(hidden); ok && k != "" {
-					e.carrier.Secrets = append(e.carrier.Secrets, string(k))
-				}
-			}
-		}
-	}
 	if e.json {
 		return e.showJSON(o)
 	}
 	if o.did != "" {
 		line := o.did
-		if a := e.clean(o.answer); a != "" {
+		if a := oneLine(o.answer); a != "" {
 			line += fmt.Sprintf(" (%s said %q)", e.service.Spec.Title, a)
 		}
 		fmt.Fprintln(e.stdout, line)
@@ -81,7 +70,7 @@ func (e *errand) show(o outcome) error {
 func (e *errand) showJSON(o outcome) error {
 	object := map[string]any{
 		"service": e.service.Name, "provider": e.service.Spec.Name, "action": e.verb.name + " " + e.action.name,
-		"answer": e.clean(o.answer), "note": o.note,
+		"answer": oneLine(o.answer), "note": o.note,
 	}
 	for _, f := range o.facts {
 		object[f.name] = e.cell(f.value)
@@ -118,10 +107,8 @@ func (e *errand) cell(v any) any {
 		}
 		return v.String()
 	}
-	return e.clean(fmt.Sprint(v))
+	return oneLine(fmt.Sprint(v))
 }
-
-func (e *errand) clean(s string) string { return updater.Excerpt(e.carrier.Redact(s)) }
 
 // people writes a cell for people.
 func people(v any) string {

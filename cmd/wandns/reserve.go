@@ -50,9 +50,7 @@ func (e *errand) tell(ctx context.Context, hosts []string, err error) error {
 	if e.cfg == nil || !ok {
 		return nil
 	}
-	clean := *fault
-	clean.Detail, clean.Next = e.carrier.Redact(fault.Detail), e.carrier.Redact(fault.Next)
-	_, err = e.permit(ctx, reservation{e.service.Name, hosts, min(len(hosts), 1), &clean})
+	_, err = e.permit(ctx, reservation{e.service.Name, hosts, min(len(hosts), 1), fault})
 	return err
 }
 

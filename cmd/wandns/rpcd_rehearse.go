@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 
 	"wandns/updater"
 	"wandns/updater/http1"
@@ -36,8 +38,8 @@ func (r *rpcd) rehearse(a rpcArgs) any {
 		out.Mistakes = append(out.Mistakes, rpcMistake{Service: service.Name, Text: err.Error()})
 	} else {
 		out.Address = e.request.Addrs(", ")
-		ctx := updater.Rehearse(context.Background(), func(req *http1.Request) { out.Request = append(out.Request, e.shown(req)...) })
-		_, _ = e.provider.Update(ctx, e.first()) // says that nothing was sent
+		ctx := updater.Rehearse(context.Background(), func(req *http1.Request) { out.Request = append(out.Request, shown(req)...) })
+		_, _ = service.masked().carrier().Provider.Update(ctx, e.first()) // says that nothing was sent
 	}
 	out.Asked, out.Answer = r.ask(e)
 	return out
@@ -55,11 +57,14 @@ func (e *errand) first() updater.Request {
 	return req
 }
 
-// shown is a request without secrets.
-func (e *errand) shown(req *http1.Request) []string {
+// shown is a request of a masked outlet.
+func shown(req *http1.Request) []string {
 	list := []string{req.Method + " " + req.URL.String()}
 	for _, h := range []string{"Authorization", "User-Agent", "Content-Type"} {
 		if v := req.Header.Get(h); v != "" {
+			if scheme, _, ok := strings.Cut(v, " "); ok && h == "Authorization" {
+				v = scheme + " " + mask
+			}
 			list = append(list, h+": "+v)
 		}
 	}
@@ -67,7 +72,7 @@ func (e *errand) shown(req *http1.Request) []string {
 		list = append(list, req.Body[:min(len(req.Body), maxAnswer)])
 	}
 	for i := range list {
-		list[i] = oneLine(e.carrier.Redact(list[i]))
+		list[i] = oneLine(strings.ReplaceAll(list[i], url.QueryEscape(mask), mask))
 	}
 	return list
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -58,6 +59,87 @@ func TestE2ESecretsOfEveryProviderAreNowhere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A secret that is a word, or a part of many, is struck out of the words of
+// others: ours, and what was parsed, are as they are with any other one.
+func TestE2EASecretDamagesNothingOfOurs(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	sims := map[string]func(secret string) updatertest.Service{
+		"noip": func(secret string) updatertest.Service {
+			return updatertest.NewNoIP("user@example.com", secret, "home.example.com")
+		},
+		"hostway": func(secret string) updatertest.Service {
+			return updatertest.NewHostway("jane", secret, "home.example.com", "h1.example.org")
+		},
+		"sonic": func(secret string) updatertest.Service { return updatertest.NewSonic("jane", secret, "example.com") },
+	}
+	const neutral = "Xq7-Zw9-Kv3"
+	for provider, sim := range sims {
+		t.Run(provider, func(t *testing.T) {
+			for _, fault := range []updatertest.Fault{updatertest.Normal, updatertest.Error401} {
+				want := ""
+				for _, secret := range []string{neutral, "password", "a", "p", "good", "nochg"} {
+					r.do(os.RemoveAll(r.path("state")), os.RemoveAll(r.path("run")))
+					s := sim(secret)
+					r.serve(t, s)
+					r.own()
+					if fault != updatertest.Normal {
+						s.Next(fault, fault, fault)
+					}
+					got := r.everything(s, fault)
+					if secret == neutral {
+						want = got
+					} else if got != want {
+						t.Fatalf("%s, with the secret %q:\n%s\nwant\n%s", fault, secret, got, want)
+					}
+					if strings.Contains(got, neutral) {
+						t.Fatal("the secret is shown")
+					}
+				}
+			}
+		})
+	}
+}
+
+// theirs are the words of others, and what differs from time to time.
+var theirs = regexp.MustCompile(`process \d+|(said |says |"last_answer": ?|"answer": |answered with a web page called )"(\\.|[^"\\])*"|"(pid|visible_after)": ?[0-9.]+|127\.0\.0\.1:\d+|20\d\d-\d\d-\d\d[T ][0-9:.]+Z?|in [0-9hms ]+|[0-9]+ ?(s|seconds|minutes|min)\b`)
+
+// everything is what the verbs print of a service that has an answer.
+func (r *router) everything(sim updatertest.Service, fault updatertest.Fault) string {
+	r.t.Helper()
+	r.on()
+	r.until("an answer", func(st updater.Status) bool {
+		s := st.Services[0]
+		return (s.Sent == 1 || s.LastError != "") && s.State != updater.Sending && s.State != updater.Verifying
+	})
+	var all strings.Builder
+	for _, verb := range [][]string{
+		{"check"},
+		{"status"},
+		{"status", "--json"},
+		{"host", "home", "list"},
+		{"host", "home", "list", "--json"},
+		{"host", "home", "attach", "h1.example.org", "--json"},
+		{"client", "home", "show", "--json"},
+		{"probe", "home", "ip", "--json"},
+		{"presence", "home", "offline", "--json"},
+		{"record", "home", "set", "home.example.com", "A", "84.0.0.9", "--json"},
+	} {
+		sim.Forgive()
+		if fault != updatertest.Normal {
+			sim.Next(fault)
+		}
+		code, out := r.say(verb...)
+		fmt.Fprintf(&all, "%q exits with %d\n%s", verb, code, out)
+	}
+	r.term()
+	return theirs.ReplaceAllString(all.String(), "…")
 }
 
 // own puts the files of a configuration where this router has them, and makes

@@ -183,7 +183,7 @@ func TestTheProvidersOwnServerIsTheSameAccount(t *testing.T) {
 }
 
 func TestSecretsAreKnownAsTheyAreQuoted(t *testing.T) {
-	secrets := of(t, map[string]string{"name": `"a"`, "provider": `"noip"`, "hostnames": `"a.example.com"`, "username": `"user"`, "password": `'p"ä<\ &x'`}).Carry().Secrets
+	secrets := mustLoad(t, "[[service]]\nname='a'\nprovider='noip'\nhostnames='a.example.com'\nusername='user'\npassword='p\"ä<\\ &x'\n").Services[0].secrets()
 	for _, want := range []string{strconv.Quote(`p"ä<\ &x`), `p&#34;ä&lt;\ &amp;x`, "p%22%C3%A4%3C%5C%20&x"} {
 		want = strings.Trim(want, `"`)
 		found := false

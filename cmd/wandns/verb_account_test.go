@@ -44,10 +44,17 @@ func (a *allround) did(ctx context.Context) (string, error) {
 	if a.on != nil {
 		a.on(updater.WayOf(ctx))
 	}
-	if a.fault != nil {
-		return "", a.fault
+	// Others' words are taken over as every provider does it.
+	client := updater.NewClient(updater.ClientConfig{})
+	if last := len(a.made) - 1; last >= 0 && a.made[last].Client != nil {
+		client = a.made[last].Client
 	}
-	return a.echo, nil
+	if a.fault != nil {
+		fault := *a.fault
+		fault.Detail = client.Excerpt(fault.Detail)
+		return "", &fault
+	}
+	return client.Excerpt(a.echo), nil
 }
 
 func (a *allround) Update(context.Context, updater.Request) ([]updater.Result, error) {
@@ -365,7 +372,7 @@ func TestAccountVerbsPrintNoSecret(t *testing.T) {
 				if act.asks(a) {
 					a.echo += " canary-password"
 				}
-				a.keys["x"] = updater.Key{ID: "x", Host: "canary-of-x", Secret: "canary-of-x", User: "canary-configured"}
+				a.keys["x"] = updater.Key{ID: "x", Host: "x.example.com", Secret: "canary-of-x", User: "12345"}
 				if more == "fault" {
 					a.fault, more = &updater.Fault{Kind: updater.Refused, Detail: a.echo}, ""
 				}

@@ -179,7 +179,7 @@ func (f *freeDNSAccount) read(outcome string, r reply) (string, error) {
 	case r.Status == http1.StatusUnauthorized:
 		if !r.page() && r.RetryAfter == 0 {
 			detail := fault.Detail
-			fault = freeDNSRefusal(r.words())
+			fault = freeDNSRefusal(r.says())
 			fault.Detail = detail
 		}
 	case fault.Kind == updater.Blocked, fault.Kind == updater.Refused, fault.Kind == updater.Suspect:

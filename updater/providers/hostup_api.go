@@ -77,7 +77,7 @@ func (h hostUpAPI) CreateKey(ctx context.Context, host, recordType string) (upda
 	case h.domain != "" && !under(host, h.domain):
 		return updater.Key{}, refuse("correct the name", "%s is neither %s nor below it", host, h.domain)
 	case recordType != "A" && recordType != "AAAA":
-		return updater.Key{}, refuse("choose A or AAAA", "HostUp has no keys for %s records", updater.Excerpt(recordType))
+		return updater.Key{}, refuse("choose A or AAAA", "HostUp has no keys for %q records", recordType)
 	}
 	path, keys, err := h.list(ctx)
 	if err != nil {
@@ -92,7 +92,7 @@ func (h hostUpAPI) CreateKey(ctx context.Context, host, recordType string) (upda
 	if err != nil {
 		return updater.Key{}, err
 	}
-	k, ok := keyOf(r.JSON)
+	k, ok := keyOf(r, r.JSON)
 	if !ok || !same(k) {
 		return updater.Key{}, h.fault(outcome, r.Status, r)
 	}
@@ -106,7 +106,7 @@ func (h hostUpAPI) EnableKey(ctx context.Context, id string, enabled bool) (upda
 	if err != nil {
 		return updater.Key{}, err
 	}
-	k, ok := keyOf(r.JSON)
+	k, ok := keyOf(r, r.JSON)
 	if !ok || k.ID != id || k.Enabled != enabled {
 		return updater.Key{}, h.fault(outcome, r.Status, r)
 	}
@@ -133,8 +133,9 @@ func (h hostUpAPI) KeyLog(ctx context.Context, id string) ([]updater.KeyEvent, e
 	var events []updater.KeyEvent
 	for _, o := range logs {
 		text := func(key string) string { return r.Excerpt(o.text(key)) }
+		ip := func(key string) string { return r.shown(o.text(key), isIP) }
 		events = append(events, updater.KeyEvent{
-			At: text("createdAt"), Old: text("oldIp"), New: text("newIp"), Source: text("sourceIp"),
+			At: r.shown(o.text("createdAt"), isTime), Old: ip("oldIp"), New: ip("newIp"), Source: ip("sourceIp"),
 			Agent: text("userAgent"), Status: text("status"), Error: text("errorMessage"),
 		})
 	}
@@ -144,7 +145,7 @@ func (h hostUpAPI) KeyLog(ctx context.Context, id string) ([]updater.KeyEvent, e
 // key makes a request about one key.
 func (h hostUpAPI) key(ctx context.Context, outcome, method, id, path string, body any) (reply, error) {
 	if !isID(id) {
-		return reply{}, refuse("wandns key SERVICE list shows those that are", "%q is no key of HostUp", updater.Excerpt(id))
+		return reply{}, refuse("wandns key SERVICE list shows those that are", "%.64q is no key of HostUp", id)
 	}
 	keys, err := h.path(ctx)
 	if err != nil {
@@ -175,7 +176,7 @@ func (h hostUpAPI) list(ctx context.Context) (path string, keys []updater.Key, e
 		return "", nil, h.fault(outcome, r.Status, r)
 	}
 	for _, o := range configs {
-		switch k, ok := keyOf(o); {
+		switch k, ok := keyOf(r, o); {
 		case ok:
 			keys = append(keys, k)
 		case k.Type == "A" || k.Type == "AAAA":
@@ -293,10 +294,10 @@ func parseAddr(s string) netip.Addr {
 }
 
 // keyOf reads a configuration; false if it is none.
-func keyOf(o object) (updater.Key, bool) {
+func keyOf(r reply, o object) (updater.Key, bool) {
 	k := updater.Key{
 		ID: o.text("id"), Host: strings.ToLower(o.text("hostname")), Type: strings.ToUpper(o.text("recordType")), Secret: o.text("token"),
-		Enabled: o.text("enabled") != "false", Updated: updater.Excerpt(o.text("lastUpdatedAt")),
+		Enabled: o.text("enabled") != "false", Updated: r.shown(o.text("lastUpdatedAt"), isTime),
 	}
 	if a := parseAddr(o.text("lastIp")); a.IsValid() {
 		k.Address = a.String()
@@ -306,7 +307,7 @@ func keyOf(o object) (updater.Key, bool) {
 
 // isID keeps what is no ID out of paths.
 func isID(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+	return s != "" && len(s) <= 128 && !strings.ContainsFunc(s, func(r rune) bool {
 		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	})
 }

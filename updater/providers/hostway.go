@@ -338,6 +338,9 @@ func (h *hostWay) hosts(ctx context.Context) ([]updater.Published, error) {
 	var hosts []updater.Published
 	for _, o := range list {
 		p := updater.Published{Host: strings.TrimSuffix(strings.ToLower(o.text("hostname")), ".")}
+		if !isName(p.Host) {
+			p.Host = r.Excerpt(o.text("hostname"))
+		}
 		if a := parseAddr(o.text("ipAddress")); a.Is4() {
 			p.V4 = a
 		}

@@ -227,7 +227,7 @@ func verdict(title, word string) (f updater.Fault, account bool) {
 		return updater.Fault{Kind: updater.Refused, Detail: "is not accepted by " + title + " (" + word + ")", Next: "correct hostnames"}, false
 	}
 	if d, err := time.ParseDuration(strings.TrimPrefix(word, "w")); err == nil && d > 0 && word[0] == 'w' {
-		return updater.Fault{Kind: updater.Throttled, RetryAfter: d, Detail: fmt.Sprintf("%s asks to be left alone for %s (%s)", title, d, word)}, true
+		return updater.Fault{Kind: updater.Throttled, RetryAfter: d, Detail: fmt.Sprintf("%s asks to be left alone for %s", title, d)}, true
 	}
 	return updater.Fault{}, false
 }

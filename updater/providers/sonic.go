@@ -214,7 +214,9 @@ func (k *sonicKeys) Keys(ctx context.Context) ([]updater.Key, error) {
 	for _, host := range slices.Sorted(maps.Keys(data)) {
 		one := data.object(host)
 		if secret := one.text("key"); secret != "" {
-			keys = append(keys, updater.Key{ID: host, Host: host, Enabled: true, User: cmp.Or(one.text("userid"), data.text("userid")), Secret: secret})
+			r.Answer = r.Hide(secret)
+			name := r.shown(host, isName)
+			keys = append(keys, updater.Key{ID: name, Host: name, Enabled: true, User: r.shown(cmp.Or(one.text("userid"), data.text("userid")), isNumber), Secret: secret})
 		}
 	}
 	return keys, nil
@@ -238,7 +240,7 @@ func (k *sonicKeys) CreateKey(ctx context.Context, host, _ string) (updater.Key,
 		}
 		return updater.Key{}, fault
 	}
-	key := updater.Key{ID: host, Host: host, Enabled: true, User: r.JSON.text("userid"), Secret: r.JSON.text("apikey")}
+	key := updater.Key{ID: host, Host: host, Enabled: true, User: r.shown(r.JSON.text("userid"), isNumber), Secret: r.JSON.text("apikey")}
 	if key.User == "" || key.Secret == "" {
 		return updater.Key{}, &updater.Fault{
 			Kind: updater.Unconfirmed, Next: "look for it with: wandns key list",

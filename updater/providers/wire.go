@@ -116,22 +116,53 @@ func (r reply) quoted(status int) string {
 	return fmt.Sprintf("gave an answer that makes no sense (%d)", status)
 }
 
-// words are what the answer says to a person: its message, its text, or the
-// title of a page.
+// words are what the answer says to a person, without secrets.
 func (r reply) words() string {
+	if r.JSON == nil { // of a text, parts are taken
+		r.Body = r.Strike(r.Body)
+	}
+	return r.Excerpt(r.says())
+}
+
+// says returns what the answer says to a person: its message, its text, or the
+// title of a page.
+func (r reply) says() string {
 	switch text := strings.TrimSpace(strings.TrimPrefix(r.Body, "\ufeff")); {
 	case r.JSON != nil:
-		return r.Excerpt(r.JSON.message())
+		return r.JSON.message()
 	case r.mute, strings.HasPrefix(text, "{"), strings.HasPrefix(text, "["):
 		return ""
 	case r.page():
 		_, rest, _ := cutFold(text, "<title>")
 		title, _, _ := cutFold(rest, "</title>")
-		return r.Excerpt(title)
+		return title
 	default:
-		return r.Excerpt(plain(text))
+		return plain(text)
 	}
 }
+
+// shown returns a text of the answer: as it is, if it is what it should be, so
+// that it is nobody's words.
+func (r reply) shown(s string, is func(string) bool) string {
+	if is(s) {
+		return s
+	}
+	return r.Excerpt(s)
+}
+
+func isTime(s string) bool {
+	_, err := time.Parse(time.RFC3339, s)
+	return err == nil
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 64)
+	return err == nil
+}
+
+func isName(s string) bool { return checkFQDN(s) == "" }
+
+func isIP(s string) bool { return parseAddr(s).IsValid() }
 
 // page reports a web page, which no provider answers with: a login page of the
 // network, or a proxy's complaint.
