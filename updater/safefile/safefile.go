@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -111,15 +112,16 @@ func (c call) read() (File, error) {
 	if err != nil {
 		return File{}, unnamed(err)
 	}
-	b, err := io.ReadAll(io.LimitReader(f, c.most+1))
-	if err != nil {
+	var text strings.Builder
+	text.Grow(int(info.Size()))
+	if _, err := io.Copy(&text, io.LimitReader(f, c.most+1)); err != nil {
 		return File{}, unnamed(err)
 	}
-	if int64(len(b)) > c.most {
+	if int64(text.Len()) > c.most {
 		return File{}, c.tooLarge()
 	}
 	s := info.Sys().(*syscall.Stat_t) //nolint:forcetypeassert // on Linux it always is
-	return File{string(b), info.Mode().Perm(), int(s.Uid), int(s.Gid)}, nil
+	return File{text.String(), info.Mode().Perm(), int(s.Uid), int(s.Gid)}, nil
 }
 
 var errIrregular = errors.New("it is no regular file")
