@@ -108,7 +108,7 @@ func TestE2EASecretDamagesNothingOfOurs(t *testing.T) {
 }
 
 // theirs are the words of others, and what differs from time to time.
-var theirs = regexp.MustCompile(`process \d+|(said |says |"last_answer": ?|"answer": |answered with a web page called )"(\\.|[^"\\])*"|"(pid|visible_after)": ?[0-9.]+|127\.0\.0\.1:\d+|20\d\d-\d\d-\d\d[T ][0-9:.]+Z?|in [0-9hms ]+|[0-9]+ ?(s|seconds|minutes|min)\b`)
+var theirs = regexp.MustCompile(`process \d+|just now|[0-9]+ min ago|(said |says |"last_answer": ?|"answer": |answered with a web page called )"(\\.|[^"\\])*"|"(pid|visible_after)": ?[0-9.]+|127\.0\.0\.1:\d+|20\d\d-\d\d-\d\d[T ][0-9:.]+Z?|in [0-9hms ]+|[0-9]+ ?(s|seconds|minutes|min)\b`)
 
 // everything is what the verbs print of a service that has an answer.
 func (r *router) everything(sim updatertest.Service, fault updatertest.Fault) string {
@@ -139,7 +139,7 @@ func (r *router) everything(sim updatertest.Service, fault updatertest.Fault) st
 		fmt.Fprintf(&all, "%q exits with %d\n%s", verb, code, out)
 	}
 	r.term()
-	return theirs.ReplaceAllString(all.String(), "…")
+	return regexp.MustCompile(` +|-{2,}`).ReplaceAllString(theirs.ReplaceAllString(all.String(), "…"), " ")
 }
 
 // own puts the files of a configuration where this router has them, and makes
