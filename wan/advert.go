@@ -2,13 +2,11 @@ package wan
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
-
-	"github.com/mdlayher/ndp"
 )
 
 // Router is a router that advertised itself on a device (RFC 4861).
@@ -24,7 +22,7 @@ type Router struct {
 type Advertised struct {
 	Device           string
 	Prefix           netip.Prefix
-	Router           netip.Addr // the last to advertise it
+	Router           netip.Addr // whose word this is: of a router that holds a default route, if one spoke
 	Preferred, Valid uint32
 }
 
@@ -44,29 +42,46 @@ func (a Advertised) lasting() Advertised {
 // acts within seconds; after that the kernel tells the truth.
 const ahead = 10 * time.Minute
 
+// silence is the longest between two advertisements of a router that is there
+// (RFC 4861, section 6.2.1).
+const silence = 30 * time.Minute
+
 // What one device is believed about: more is a flood.
 const (
 	maxRouters  = 16
-	maxPrefixes = 64
+	maxPrefixes = 64 // one that several routers offer counts for each
 )
 
 // advertisements are what the routers of each device said.
-type advertisements map[string]*neighbours
+type advertisements map[string]*line
 
-type neighbours struct {
-	routers  map[netip.Addr]term
-	prefixes map[netip.Prefix]offer
+// line is a device whose link may have routers.
+type line struct {
+	index    int
+	addr     netip.Addr   // what the device itself speaks with
+	off      bool         // it holds no default route, and may again: what was said stays said
+	gateways []netip.Addr // as State.gateways has them
+	routers  []speaker
+	offers   []offer
+	quota
+}
+
+type speaker struct {
+	addr netip.Addr
+	term
+}
+
+// offer is what one router said of one prefix.
+type offer struct {
+	prefix           netip.Prefix
+	router           netip.Addr
+	preferred, valid term
 }
 
 // term is a lifetime that began when it was heard.
 type term struct {
 	heard time.Time
 	lasts time.Duration
-}
-
-type offer struct {
-	router           netip.Addr
-	preferred, valid term
 }
 
 // left returns the seconds that remain, and whether the term still says
@@ -84,33 +99,39 @@ func (t term) left(now time.Time) (seconds uint32, ok bool) {
 
 const infinite = time.Duration(Forever) * time.Second
 
-// What an advertisement begins with, and the kind of option in it that counts
-// here (RFC 4861, sections 4.2 and 4.6.2).
+// message is what counts of an advertisement. Its offers are nobody's yet.
+type message struct {
+	lifetime time.Duration // as a default router
+	offers   []offer
+}
+
+// What an advertisement begins with, and the option in it that counts here (RFC
+// 4861, sections 4.2 and 4.6.2).
 const (
 	headLen           = 16
 	prefixInformation = 3
+	prefixLen         = 32   // bytes of the option
+	autonomous        = 0x40 // hosts make addresses of the prefix
 )
 
 // parseRA reads an ICMPv6 message that arrived from a router and refuses
 // what RFC 4861, section 6.1.2, and RFC 4862, section 5.5.3, tell hosts to
-// ignore: the whole message, or only a prefix in it, in which case there are an
-// advertisement and an error. A hopLimit below 255 shows that it was forwarded.
-func parseRA(b []byte, from netip.Addr, hopLimit int) (*ndp.RouterAdvertisement, error) {
+// ignore: the whole message, or only a prefix in it, in which case there are a
+// message and an error. A hopLimit below 255 shows that it was forwarded.
+func parseRA(b []byte, from netip.Addr, hopLimit int) (*message, error) {
 	switch {
-	case hopLimit != ndp.HopLimit:
+	case hopLimit != maxHops:
 		return nil, errors.New("it comes from beyond the link (hop limit is not 255)")
 	case !from.IsLinkLocalUnicast():
 		return nil, errors.New("its source is not a link-local address")
 	case len(b) < headLen:
 		return nil, errors.New("it is cut short")
+	case b[0] != advertisement:
+		return nil, errors.New("it is another message")
 	case b[1] != 0:
 		return nil, errors.New("its ICMP code is not 0")
 	}
-	head := b[:headLen]
-	ra, err := parseWhole(head)
-	if err != nil {
-		return nil, err
-	}
+	m := &message{lifetime: time.Duration(binary.BigEndian.Uint16(b[6:])) * time.Second}
 	var bad error
 	for n, rest := 0, b[headLen:]; len(rest) > 0; rest = rest[n:] {
 		if len(rest) > 1 {
@@ -122,115 +143,235 @@ func parseRA(b []byte, from netip.Addr, hopLimit int) (*ndp.RouterAdvertisement,
 		if rest[0] != prefixInformation {
 			continue // it does not count here, whatever is in it
 		}
-		if p, err := parsePrefix(head, rest[:n]); err != nil {
+		if o, err := parsePrefix(rest[:n]); err != nil {
 			bad = err
-		} else {
-			ra.Options = append(ra.Options, p)
+		} else if o.prefix.IsValid() {
+			m.offers = append(m.offers, o)
 		}
 	}
-	return ra, bad
+	return m, bad
 }
 
-func parseWhole(b []byte) (*ndp.RouterAdvertisement, error) {
-	m, err := ndp.ParseMessage(b)
-	if err != nil {
-		return nil, err
+// parsePrefix reads an option. There is no prefix in the offer if hosts make no
+// addresses of it.
+func parsePrefix(b []byte) (o offer, err error) {
+	if len(b) != prefixLen {
+		return o, errNoPrefix
 	}
-	if ra, ok := m.(*ndp.RouterAdvertisement); ok {
-		return ra, nil
-	}
-	return nil, errors.New("it is another message")
-}
-
-// parsePrefix reads an option as the only one of a message: of several, a bad
-// one would take the others along.
-func parsePrefix(head, option []byte) (ndp.Option, error) {
-	ra, err := parseWhole(slices.Concat(head, option))
-	if err != nil {
-		return nil, err
-	}
-	p, ok := ra.Options[0].(*ndp.PrefixInformation)
+	o.valid.lasts = time.Duration(binary.BigEndian.Uint32(b[4:])) * time.Second
+	o.preferred.lasts = time.Duration(binary.BigEndian.Uint32(b[8:])) * time.Second
+	addr, bits := netip.AddrFrom16([16]byte(b[16:])), int(b[2])
 	switch {
-	case !ok || !p.Prefix.IsValid() || p.Prefix.IsMulticast():
-		return nil, errors.New("it advertises what is no prefix")
-	case p.PreferredLifetime > p.ValidLifetime:
-		return nil, errors.New("it prefers a prefix for longer than it is valid")
+	case bits > 128 || addr.Is4In6() || addr.IsMulticast():
+		return o, errNoPrefix
+	case o.preferred.lasts > o.valid.lasts:
+		return o, errors.New("it prefers a prefix for longer than it is valid")
+	case b[3]&autonomous != 0 && !addr.IsLinkLocalUnicast():
+		o.prefix = netip.PrefixFrom(addr, bits).Masked()
 	}
-	return p, nil
+	return o, nil
 }
 
-// learn takes in an advertisement, and reports whether a State may differ by
-// it. It fails when a device has too many routers or prefixes, in which case
-// only what was known before is learned.
-func (a advertisements) learn(device string, from netip.Addr, ra *ndp.RouterAdvertisement, now time.Time) (changed bool, err error) {
-	n := a[device]
-	if n == nil {
-		n = &neighbours{map[netip.Addr]term{}, map[netip.Prefix]offer{}}
-	}
+var (
+	errNoPrefix = errors.New("it advertises what is no prefix")
+	errCrowded  = errors.New("the link has too many routers or prefixes already")
+)
+
+// news is what an advertisement may change.
+type news uint8
+
+const (
+	stale  news = iota // nothing
+	gossip             // what is known of routers that hold no default route
+	matter             // what is believed
+)
+
+// learn takes in an advertisement. It fails when a device has too many routers
+// or prefixes, in which case only what was known before is learned; those who
+// hold a default route come before the others.
+func (n *line) learn(from netip.Addr, m *message, now time.Time) (result news, err error) {
 	n.forget(now)
 	from = from.WithZone("")
-	was, known := n.routers[from]
-	flood := errors.New("the link has too many routers or prefixes already")
-	if !known && len(n.routers) == maxRouters {
-		return false, flood
-	}
-	a[device] = n
-	n.routers[from] = term{now, ra.RouterLifetime}
-	changed = !known || (was.lasts == 0) != (ra.RouterLifetime == 0)
-	for _, o := range ra.Options {
-		p, ok := o.(*ndp.PrefixInformation)
-		if !ok || !p.AutonomousAddressConfiguration || p.Prefix.IsLinkLocalUnicast() {
-			continue
+	trusted := trusts(n.gateways, from)
+	tell := func(matters bool) {
+		if matters {
+			result = matter
+		} else {
+			result = max(result, gossip)
 		}
-		prefix := netip.PrefixFrom(p.Prefix, int(p.PrefixLength))
-		was, known := n.prefixes[prefix]
-		if !known && len(n.prefixes) == maxPrefixes {
-			err = flood
-			continue
-		}
-		n.prefixes[prefix] = offer{from, term{now, p.PreferredLifetime}, term{now, p.ValidLifetime}}
-		changed = changed || !known || was.router != from || (was.preferred.lasts == 0) != (p.PreferredLifetime == 0)
 	}
-	return changed, err
+	i := slices.IndexFunc(n.routers, func(r speaker) bool { return r.addr == from })
+	if i < 0 {
+		if len(n.routers) == maxRouters {
+			if !trusted {
+				return stale, errCrowded
+			}
+			n.evict()
+		}
+		i = len(n.routers)
+		n.routers = append(n.routers, speaker{addr: from})
+		tell(trusted)
+	} else if (n.routers[i].lasts == 0) != (m.lifetime == 0) {
+		tell(trusted)
+	}
+	n.routers[i].term = term{now, m.lifetime}
+	for _, o := range m.offers {
+		o.router, o.preferred.heard, o.valid.heard = from, now, now
+		i, contested := -1, false
+		for j := range n.offers {
+			if k := &n.offers[j]; k.prefix == o.prefix {
+				if k.router == from {
+					i = j
+				}
+				contested = contested || trusts(n.gateways, k.router)
+			}
+		}
+		switch {
+		case i >= 0:
+			if (n.offers[i].preferred.lasts == 0) != (o.preferred.lasts == 0) {
+				tell(trusted || contested)
+			}
+			n.offers[i] = o
+		case len(n.offers) == maxPrefixes && (!trusted || !n.room(from)):
+			err = errCrowded
+		default:
+			n.offers = append(n.offers, o)
+			tell(trusted || contested)
+		}
+	}
+	return result, err
+}
+
+// evict forgets a router: one that holds no default route, or else that which
+// was not heard for longest.
+func (n *line) evict() {
+	rank := func(r speaker) int64 {
+		if trusts(n.gateways, r.addr) {
+			return r.heard.UnixNano()
+		}
+		return -1
+	}
+	out := slices.MinFunc(n.routers, func(a, b speaker) int { return cmp.Compare(rank(a), rank(b)) }).addr
+	n.routers = slices.DeleteFunc(n.routers, func(r speaker) bool { return r.addr == out })
+	n.offers = slices.DeleteFunc(n.offers, func(o offer) bool { return o.router == out })
+}
+
+// room forgets an offer for a router that holds a default route: one of those
+// that do not, or else of one that has more.
+func (n *line) room(from netip.Addr) bool {
+	held := func(addr netip.Addr) (count int) {
+		if !trusts(n.gateways, addr) {
+			count = maxPrefixes
+		}
+		for i := range n.offers {
+			if n.offers[i].router == addr {
+				count++
+			}
+		}
+		return count
+	}
+	worst, most, last := -1, held(from), from
+	for i := range n.offers {
+		if o := &n.offers[i]; o.router != last {
+			last = o.router
+			if count := held(last); count > most {
+				worst, most = i, count
+			}
+		}
+	}
+	if worst >= 0 {
+		n.offers = slices.Delete(n.offers, worst, worst+1)
+	}
+	return worst >= 0
 }
 
 // forget drops what is over.
-func (n *neighbours) forget(now time.Time) {
-	maps.DeleteFunc(n.routers, func(_ netip.Addr, t term) bool {
-		_, ok := t.left(now)
+func (n *line) forget(now time.Time) {
+	n.routers = slices.DeleteFunc(n.routers, func(r speaker) bool {
+		_, ok := r.left(now)
 		return !ok
 	})
-	maps.DeleteFunc(n.prefixes, func(_ netip.Prefix, o offer) bool {
+	n.offers = slices.DeleteFunc(n.offers, func(o offer) bool {
 		_, ok := o.valid.left(now)
 		return !ok
 	})
 }
 
+// What an offer is worth, best first.
+const (
+	alive     = iota // a router that holds a default route offers the prefix
+	withdrawn        // such a router took it back a short while ago
+	spent            // its lifetime ran out
+	hearsay          // of a router that holds no default route
+)
+
+func (o *offer) worth(gateways []netip.Addr, now time.Time) int {
+	seconds, recent := o.preferred.left(now)
+	switch {
+	case !trusts(gateways, o.router):
+		return hearsay
+	case seconds > 0:
+		return alive
+	case o.preferred.lasts == 0 && recent:
+		return withdrawn
+	}
+	return spent
+}
+
 // apply adds to what the kernel said what it will say soon: addresses of a
-// prefix that a router withdrew, and routes to one that goes away.
-func (a advertisements) apply(s State, now time.Time) State {
+// prefix that its routers withdrew, and routes to one that goes away. It takes
+// back what the kernel believed of a neighbour. until is how long that holds,
+// zero if nothing was changed.
+//
+// The word of a router counts if a default route of the device leads to it, and
+// a prefix is withdrawn when all of them have been heard and none offers it any
+// more. Who speaks with the address of such a router cannot be told from it.
+func (a advertisements) apply(s State, now time.Time) (_ State, until time.Duration) {
+	lasts := func(d time.Duration) {
+		if until == 0 || d < until {
+			until = max(d, 1)
+		}
+	}
 	for device, n := range a {
 		n.forget(now)
-		for addr, t := range n.routers {
-			seconds, _ := t.left(now)
-			s.Routers = append(s.Routers, Router{device, addr, seconds})
-			for i, r := range s.Routes {
-				if r.Device == device && r.Gateway == addr && t.lasts == 0 {
+		for _, r := range n.routers {
+			seconds, _ := r.left(now)
+			s.Routers = append(s.Routers, Router{device, r.addr, seconds})
+			for i, o := range s.Routes {
+				if o.Device == device && o.Gateway == r.addr && r.lasts == 0 {
 					s.Routes[i].Leaving = true
 				}
 			}
 		}
-		for prefix, o := range n.prefixes {
+		gateways := s.gateways(device)
+		list := slices.Clone(n.offers)
+		arrange(list, func(a, b offer) int {
+			return cmp.Or(a.prefix.Compare(b.prefix), a.worth(gateways, now)-b.worth(gateways, now), b.valid.heard.Compare(a.valid.heard))
+		})
+		for first := 0; first < len(list); {
+			o := &list[first]
 			preferred, _ := o.preferred.left(now)
 			valid, _ := o.valid.left(now)
-			s.Advertised = append(s.Advertised, Advertised{device, prefix, o.router, preferred, valid})
-			if o.preferred.lasts != 0 || now.Sub(o.preferred.heard) >= ahead {
-				continue
+			s.Advertised = append(s.Advertised, Advertised{device, o.prefix, o.router, preferred, valid})
+			age := now.Sub(o.valid.heard)
+			denied := n.missed(o.valid.heard)
+			for first++; first < len(list) && list[first].prefix == o.prefix; first++ {
+				over, _ := list[first].preferred.left(now)
+				denied = denied || over == 0 && !list[first].valid.heard.Before(o.valid.heard)
 			}
-			for i, addr := range s.Addrs {
+			worth := o.worth(gateways, now)
+			for i := range s.Addrs {
 				// Others than those made of the prefix have lifetimes of their own.
-				if addr.Device == device && addr.Prefix.Masked() == prefix && addr.Flags&Permanent == 0 {
-					s.Addrs[i].Flags |= Withdrawn
+				addr := &s.Addrs[i]
+				switch {
+				case addr.Device != device || addr.Prefix.Masked() != o.prefix || addr.Flags&Permanent != 0:
+				case worth == withdrawn && !s.unheard(device):
+					addr.Flags |= Withdrawn
+					lasts(ahead - age)
+				case worth == alive && denied && age < silence && addr.Preferred == 0:
+					addr.Flags &^= Deprecated
+					addr.Preferred = preferred
+					lasts(min(silence-age, o.preferred.lasts-age))
 				}
 			}
 		}
@@ -242,5 +383,5 @@ func (a advertisements) apply(s State, now time.Time) State {
 		return cmp.Or(cmp.Compare(a.Device, b.Device), a.Prefix.Compare(b.Prefix))
 	})
 	s.order()
-	return s
+	return s, until
 }

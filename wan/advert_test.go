@@ -132,10 +132,10 @@ func TestBadOptionConcernsItselfOnly(t *testing.T) {
 			a := advertisements{}
 			m, err := parseRA(b, gateway, 255)
 			if m != nil {
-				_, failed := a.learn("wan0", gateway, m, noon)
+				_, failed := a.line("wan0").learn(gateway, m, noon)
 				must(t, failed)
 			}
-			s := a.apply(world(made("wan0", "2a00:1::9/64"), by6("wan0", 1)), noon)
+			s := a.on(world(made("wan0", "2a00:1::9/64"), by6("wan0", 1)), noon)
 			if (err != nil) != c.counted {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -155,10 +155,36 @@ func TestFloodOfPrefixesLeavesWithdrawals(t *testing.T) {
 		must(t, err)
 	}
 	changed, err := a.learn("wan0", gateway, ra(time.Hour, prefix("2a00:ffff::/64", time.Hour, time.Hour), prefix("2a00:1::/64", 0, time.Hour)), noon)
-	s := a.apply(world(made("wan0", "2a00:1::9/64"), by6("wan0", 1)), noon)
+	s := a.on(world(made("wan0", "2a00:1::9/64"), by6("wan0", 1)), noon)
 	if !changed || err == nil || len(s.Advertised) != maxPrefixes || Choose(s, IPv6, Policy{}).Addr.IsValid() {
 		t.Errorf("changed: %t, %v; %d prefixes, published %s", changed, err, len(s.Advertised), Choose(s, IPv6, Policy{}).Addr)
 	}
+}
+
+// line is that of a device, if need be a new one.
+func (a advertisements) line(device string) *line {
+	if a[device] == nil {
+		a[device] = &line{}
+	}
+	return a[device]
+}
+
+func (a advertisements) learn(device string, from netip.Addr, m *ndp.RouterAdvertisement, now time.Time) (changed bool, err error) {
+	b, err := ndp.MarshalMessage(m)
+	if err != nil {
+		return false, err
+	}
+	msg, err := parseRA(b, from, maxHops)
+	if err != nil {
+		return false, err
+	}
+	result, err := a.line(device).learn(from, msg, now)
+	return result != stale, err
+}
+
+func (a advertisements) on(s State, now time.Time) State {
+	s, _ = a.apply(s, now)
+	return s
 }
 
 // heard teaches advertisements, a second apart.
@@ -195,7 +221,7 @@ func TestWithdrawnPrefixIsNotPublished(t *testing.T) {
 		"by hand":                  {[]*ndp.RouterAdvertisement{withdrawn}, 0, at("wan0", "2a00:1::9/64"), "2a00:1::9"},
 		"not for address building": {[]*ndp.RouterAdvertisement{ra(time.Hour, &ndp.PrefixInformation{PrefixLength: 64, Prefix: netip.MustParseAddr("2a00:1::"), OnLink: true})}, 0, made("wan0", "2a00:1::9/64"), "2a00:1::9"},
 	} {
-		s := heard(t, c.heard...).apply(world(c.addr, by6("wan0", 1)), noon.Add(c.later))
+		s := heard(t, c.heard...).on(world(c.addr, by6("wan0", 1)), noon.Add(c.later))
 		got := Choose(s, IPv6, Policy{}).Addr
 		if got.IsValid() != (c.want != "") || got.IsValid() && got.String() != c.want {
 			t.Errorf("%s: published %s, want %q", name, got, c.want)
@@ -205,7 +231,7 @@ func TestWithdrawnPrefixIsNotPublished(t *testing.T) {
 
 func TestWithdrawalConcernsItsDeviceOnly(t *testing.T) {
 	a := heard(t, ra(0, prefix("2a00:1::/64", 0, time.Hour)))
-	s := a.apply(world(made("wan1", "2a00:1::9/64"), by6("wan1", 1)), noon)
+	s := a.on(world(made("wan1", "2a00:1::9/64"), by6("wan1", 1)), noon)
 	if got := Choose(s, IPv6, Policy{}).Addr; !got.IsValid() {
 		t.Error("an advertisement on wan0 withdrew an address of wan1")
 	}
@@ -225,13 +251,13 @@ func TestRouterThatLeavesIsTheLastResort(t *testing.T) {
 		"comes back":              {[]*ndp.RouterAdvertisement{ra(0), ra(time.Hour)}, 0, "wan0"},
 		"the kernel knows better": {[]*ndp.RouterAdvertisement{ra(0)}, time.Hour, "wan0"},
 	} {
-		s := heard(t, c.heard...).apply(state(), noon.Add(c.later))
+		s := heard(t, c.heard...).on(state(), noon.Add(c.later))
 		if got := Choose(s, IPv6, Policy{}).Device; got != c.want {
 			t.Errorf("%s: followed %s, want %s", name, got, c.want)
 		}
 	}
 
-	alone := heard(t, ra(0)).apply(world(made("wan0", "2a00:1::9/64"), one), noon)
+	alone := heard(t, ra(0)).on(world(made("wan0", "2a00:1::9/64"), one), noon)
 	if got := Choose(alone, IPv6, Policy{}).Device; got != "wan0" {
 		t.Errorf("without another route %q is followed", got)
 	}
@@ -239,7 +265,7 @@ func TestRouterThatLeavesIsTheLastResort(t *testing.T) {
 
 func TestAdvertisedLifetimesRunDown(t *testing.T) {
 	a := heard(t, ra(time.Hour, prefix("2a00:1::/64", 20*time.Minute, time.Hour), prefix("2a00:2::/64", infinite, infinite)))
-	s := a.apply(world(), noon.Add(15*time.Minute))
+	s := a.on(world(), noon.Add(15*time.Minute))
 	want := []Advertised{
 		{"wan0", netip.MustParsePrefix("2a00:1::/64"), gateway.WithZone(""), 5 * 60, 45 * 60},
 		{"wan0", netip.MustParsePrefix("2a00:2::/64"), gateway.WithZone(""), Forever, Forever},
@@ -247,7 +273,7 @@ func TestAdvertisedLifetimesRunDown(t *testing.T) {
 	if !slices.Equal(s.Advertised, want) || !slices.Equal(s.Routers, []Router{{"wan0", gateway.WithZone(""), 45 * 60}}) {
 		t.Errorf("heard %+v, %+v", s.Routers, s.Advertised)
 	}
-	if s = a.apply(world(), noon.Add(time.Hour)); len(s.Routers) != 0 || len(s.Advertised) != 1 {
+	if s = a.on(world(), noon.Add(time.Hour)); len(s.Routers) != 0 || len(s.Advertised) != 1 {
 		t.Errorf("what is over stays: %+v, %+v", s.Routers, s.Advertised)
 	}
 }
@@ -283,8 +309,8 @@ func TestFloodOfRoutersAndPrefixesIsBounded(t *testing.T) {
 		}
 	}
 	n := a["wan0"]
-	if len(n.routers) > maxRouters || len(n.prefixes) > maxPrefixes || refused == 0 {
-		t.Errorf("%d routers and %d prefixes are remembered, %d refused", len(n.routers), len(n.prefixes), refused)
+	if len(n.routers) > maxRouters || len(n.offers) > maxPrefixes || refused == 0 {
+		t.Errorf("%d routers and %d prefixes are remembered, %d refused", len(n.routers), len(n.offers), refused)
 	}
 	if _, err := a.learn("wan0", netip.MustParseAddr("fe80::"), ra(0, prefix("2a00::/64", 0, 0)), noon); err != nil {
 		t.Errorf("a flood shuts out the router that was there before: %v", err)
@@ -313,10 +339,10 @@ func FuzzRA(f *testing.F) {
 		a := advertisements{}
 		m, err := parseRA(b, gateway, 255)
 		if m != nil {
-			_, _ = a.learn("wan0", gateway, m, noon)
+			_, _ = a.line("wan0").learn(gateway, m, noon)
 		}
 		before := world(made("wan0", "2a00:1::9/64"), made("wan1", "2a00:1::9/64"), by6("wan0", 1), by6("wan1", 2))
-		after := a.apply(before.clone(), noon)
+		after := a.on(before.clone(), noon)
 		if m == nil && !after.Equal(before) {
 			t.Fatalf("%x is refused (%v) and changes the state to %+v", b, err, after)
 		}

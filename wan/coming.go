@@ -30,10 +30,11 @@ func Coming(s State, p Policy) (line string, ok bool) {
 	}
 	for i := range s.Advertised {
 		if a := &s.Advertised[i]; a.Device == line && a.Prefix.Contains(p.Keep) {
-			if a.Preferred == 0 {
+			if a.Preferred > 0 {
+				near = near || !host
+			} else if trusts(s.gateways(line), a.Router) {
 				return line, false
 			}
-			near = near || !host
 		}
 	}
 	return line, near

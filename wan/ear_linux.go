@@ -1,98 +1,155 @@
 package wan
 
 import (
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"os"
 
-	"github.com/mdlayher/ndp"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// Types of ICMPv6 messages (RFC 4861).
+// What ICMPv6 says (RFC 4861).
 const (
 	solicitation  = 133
 	advertisement = 134
+	maxHops       = 255
 )
 
-// ear is the listener of one device. It is made anew when the device or its
-// link-local address changes.
+// ear hears what the kernel hears of router advertisements: all nodes' group
+// is joined by every device. It is opened once, since that takes CAP_NET_RAW,
+// and lives as long as the program: what is let through to it, of which
+// devices, changes.
 type ear struct {
-	index  int
-	addr   netip.Addr
-	socket *os.File // nil if it could not be opened
+	socket *os.File
+	buf    []byte
+	oob    []byte
+	reader reader // of counters
 }
 
-// open starts to listen and asks the routers to advertise themselves. The
-// kernel makes and checks the checksums.
-func (e *ear) open() error {
-	s, err := open(unix.AF_INET6, unix.IPPROTO_ICMPV6)
+// arrival is a message that came. The hop limit is 0 if the kernel did not
+// tell it.
+type arrival struct {
+	data            []byte // until the next one
+	from            netip.Addr
+	index, hopLimit int
+}
+
+// newEar hears nothing yet. The kernel makes and checks the checksums.
+func newEar() (*ear, error) {
+	socket, err := open(unix.AF_INET6, unix.IPPROTO_ICMPV6)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = control(s, func(fd int) error {
+	e := &ear{
+		socket: socket,
+		buf:    make([]byte, 2048), // above every link's MTU on which routers advertise
+		oob:    make([]byte, unix.CmsgSpace(unix.SizeofInet6Pktinfo)+unix.CmsgSpace(4)),
+	}
+	err = errors.Join(e.admit(nil), control(socket, func(fd int) error {
 		var but unix.ICMPv6Filter // what does not come through
 		for i := range but.Data {
 			but.Data[i] = ^uint32(0)
 		}
 		but.Data[advertisement/32] &^= 1 << (advertisement % 32)
-		err := errors.Join(
+		return errors.Join(
 			unix.SetsockoptICMPv6Filter(fd, unix.IPPROTO_ICMPV6, unix.ICMPV6_FILTER, &but),
+			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1),
 			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1),
-			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, ndp.HopLimit),
-			unix.Bind(fd, e.at(e.addr)),
+			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, maxHops),
 		)
-		if err != nil {
-			return err
-		}
-		// All nodes' group is joined by every device; without this one too, the
-		// socket still hears what the kernel hears.
-		_ = unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP,
-			&unix.IPv6Mreq{Multiaddr: netip.IPv6LinkLocalAllNodes().As16(), Interface: uint32(e.index)})
-		// Routers answer this, or advertise themselves soon anyway (RFC 4861, 6.3.7).
-		_ = unix.Sendto(fd, []byte{solicitation, 7: 0}, 0, e.at(netip.IPv6LinkLocalAllRouters()))
-		return nil
-	})
+	}))
 	if err != nil {
-		s.Close()
-		return err
+		e.close()
+		return nil, err
 	}
-	e.socket = s
-	return nil
+	return e, nil
 }
 
-// at is an address on the ear's link.
-func (e *ear) at(addr netip.Addr) *unix.SockaddrInet6 {
-	return &unix.SockaddrInet6{Addr: addr.As16(), ZoneId: uint32(e.index)}
+// admit lets through what comes to these lines and is within their quota. All
+// else wakes nobody: a router has devices on which it advertises itself, and
+// there are floods.
+func (e *ear) admit(lines advertisements) error {
+	p := admission(lines)
+	return control(e.socket, func(fd int) error {
+		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]})
+	})
 }
 
-// read waits for a message. The hop limit is 0 if the kernel did not tell it.
-func (e *ear) read(b []byte) (n int, from netip.Addr, hopLimit int, err error) {
+// solicit asks the routers of a line to advertise themselves. They answer, or do
+// so soon anyway (RFC 4861, section 6.3.7).
+func (e *ear) solicit(n *line) {
+	_ = control(e.socket, func(fd int) error {
+		to := unix.SockaddrInet6{Addr: netip.IPv6LinkLocalAllRouters().As16(), ZoneId: uint32(n.index)}
+		return unix.Sendto(fd, []byte{solicitation, 7: 0}, 0, &to)
+	})
+}
+
+// read waits for a message.
+func (e *ear) read() (m arrival, err error) {
 	c, err := e.socket.SyscallConn()
 	if err != nil {
-		return 0, from, 0, err
+		return m, err
 	}
-	oob := make([]byte, unix.CmsgSpace(4))
+	var n, more int
 	var peer unix.Sockaddr
 	var failed error
 	err = c.Read(func(fd uintptr) bool {
-		n, _, _, peer, failed = unix.Recvmsg(int(fd), b, oob, 0)
+		n, more, _, peer, failed = unix.Recvmsg(int(fd), e.buf, e.oob, 0)
 		return !errors.Is(failed, unix.EAGAIN)
 	})
 	if err = errors.Join(err, failed); err != nil {
-		return 0, from, 0, err
+		return m, err
 	}
+	m.data = e.buf[:n]
 	if p, ok := peer.(*unix.SockaddrInet6); ok {
-		from = netip.AddrFrom16(p.Addr)
+		m.from = netip.AddrFrom16(p.Addr)
 	}
-	if h, data, _, err := unix.ParseOneSocketControlMessage(oob); err == nil && h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_HOPLIMIT {
-		hopLimit = int(word(data))
+	for rest := e.oob[:more]; len(rest) > 0; {
+		var h unix.Cmsghdr
+		var data []byte
+		if h, data, rest, err = unix.ParseOneSocketControlMessage(rest); err != nil {
+			break
+		}
+		switch {
+		case h.Level != unix.IPPROTO_IPV6:
+		case h.Type == unix.IPV6_HOPLIMIT:
+			m.hopLimit = int(word(data))
+		case h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+			m.index = int(binary.NativeEndian.Uint32(data[16:]))
+		}
 	}
-	return n, from, hopLimit, nil
+	return m, nil
 }
 
-func (e *ear) close() {
-	if e.socket != nil {
-		e.socket.Close()
+// came is how many ICMPv6 messages came to a device since it is there, let through
+// or not; few but advertisements come in a flood of them. It is 0 if unknown.
+func (e *ear) came(index int) (count int) {
+	s, err := open(unix.AF_NETLINK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return 0
 	}
+	defer s.Close()
+	if e.reader.buf == nil {
+		e.reader.buf = make([]byte, chunk)
+	}
+	_ = e.reader.dump(s, unix.RTM_GETLINK, unix.RTM_NEWLINK, func(b []byte) bool {
+		if len(b) < unix.SizeofIfInfomsg || int(word(b[4:])) != index {
+			return true
+		}
+		for kind, v := range attributes(b[unix.SizeofIfInfomsg:]) {
+			if kind == unix.IFLA_PROTINFO {
+				for kind, v := range attributes(v) {
+					if kind == unix.IFLA_INET6_ICMP6STATS && len(v) >= 16 {
+						count = int(binary.NativeEndian.Uint64(v[8:]) & (1<<31 - 1))
+					}
+				}
+			}
+		}
+		return false
+	}, nl.NewIfInfomsg(unix.AF_INET6))
+	return count
 }
+
+func (e *ear) close() { e.socket.Close() }

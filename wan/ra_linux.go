@@ -3,6 +3,7 @@ package wan
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,65 +18,115 @@ type hearing struct {
 	vain func() // there is nothing new
 
 	mu      sync.Mutex
-	heard   advertisements
-	ears    map[string]*ear // by device
-	ignored int
-	telling bool // mark is about to be called for what was ignored
+	ear     *ear // nil if it could not be opened
+	lines   advertisements
+	second  time.Time // when the one that quotas are for began
+	turning bool      // the next one begins by itself
+	due     *time.Timer
 	deaf    bool
 	closed  bool
+
+	ignored, shown int // advertisements, and how many of them a State tells
+	telling        bool
+	told           time.Time
+	lull           time.Duration // before the next State is told what does not matter
 }
 
 func newHearing(log Log, mark, vain func()) *hearing {
-	return &hearing{log: log, mark: mark, vain: vain, heard: advertisements{}, ears: map[string]*ear{}}
+	return &hearing{log: log, mark: mark, vain: vain, lines: advertisements{}}
+}
+
+// open makes hearing possible. It is to be called while the program has
+// CAP_NET_RAW; follow needs that no more.
+func (h *hearing) open() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.openEar()
+}
+
+func (h *hearing) openEar() error {
+	e, err := newEar()
+	if err == nil {
+		h.ear = e
+		go h.listen(e)
+	}
+	return err
 }
 
 // apply adds to a reading what was heard.
 func (h *hearing) apply(s State) State {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.Ignored, s.Deaf = h.ignored, h.deaf
-	return h.heard.apply(s, time.Now())
+	s.Ignored, s.Deaf = h.shown, h.deaf
+	s, until := h.lines.apply(s, time.Now())
+	if h.due != nil {
+		h.due.Stop()
+		h.due = nil
+	}
+	if until > 0 && !h.closed {
+		h.due = time.AfterFunc(until, h.mark)
+	}
+	return s
 }
 
-// follow listens where a state says that the WAN is, and nowhere else. It
-// needs no retry: the end of duplicate address detection, before which there
-// is nothing to listen with, comes as another state.
+// follow listens where a state says that the WAN is, and nowhere else. Routers
+// are asked when there is an address to ask with, after duplicate address
+// detection, the end of which comes as another state.
 func (h *hearing) follow(s State) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || h.deaf {
 		return
 	}
-	want := map[string]ear{}
+	want := advertisements{}
 	for _, d := range s.Devices {
 		v4, v6 := s.Holds(d.Name)
-		if addr := s.linkLocal(d.Name); (v4 || v6) && d.Up && d.Carrier && addr.IsValid() {
-			want[d.Name] = ear{index: d.Index, addr: addr}
+		if d.Up && d.Carrier {
+			want[d.Name] = &line{index: d.Index, addr: s.linkLocal(d.Name), off: !v4 && !v6, gateways: s.gateways(d.Name)}
 		}
 	}
-	for device, e := range h.ears {
-		if w := want[device]; w.index != e.index || w.addr != e.addr {
-			e.close()
-			delete(h.ears, device)
-			delete(h.heard, device)
+	changed := false
+	var fresh []*line
+	for device, n := range h.lines {
+		if w := want[device]; w == nil || w.index != n.index {
+			delete(h.lines, device)
+			changed = true
 		}
 	}
 	for device, w := range want {
-		if h.ears[device] != nil {
+		n := h.lines[device]
+		if n == nil && (w.off || h.ear == nil && !w.addr.IsValid()) {
 			continue
 		}
-		e := &w
-		h.ears[device] = e
-		switch err := e.open(); {
-		case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-			h.deaf = true
-			h.log.Warn("router advertisements are not heard, so a withdrawn prefix is noticed later, when the kernel says so; to change that give wandns CAP_NET_RAW")
-			h.mark()
-			return
-		case err != nil:
-			h.lost(device, e, err)
-		default:
-			go h.listen(device, e)
+		if n == nil {
+			n = &line{index: w.index, off: true}
+			h.lines[device] = n
+		}
+		if !w.off && w.addr.IsValid() && (n.off || n.addr != w.addr) {
+			fresh = append(fresh, n)
+		}
+		changed = changed || n.off != w.off || n.shut != toNobody && !slices.Equal(n.gateways, w.gateways)
+		n.off, n.addr, n.gateways = w.off, w.addr, w.gateways
+	}
+	err := error(nil)
+	if h.ear == nil && len(h.lines) > 0 {
+		err = h.openEar()
+	}
+	if changed && err == nil && h.ear != nil {
+		err = h.ear.admit(h.lines)
+	}
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		h.deaf = true
+		h.log.Warn("router advertisements are not heard, so a withdrawn prefix is noticed later, when the kernel says so; to change that give wandns CAP_NET_RAW")
+		h.mark()
+	case err != nil:
+		h.log.Debug("router advertisements are not heard; the next attempt follows", "error", err)
+		clear(h.lines)
+		time.AfterFunc(retry, h.mark)
+	default:
+		for _, n := range fresh {
+			h.ear.solicit(n)
 		}
 	}
 }
@@ -90,72 +141,136 @@ func (s State) linkLocal(device string) netip.Addr {
 	return netip.Addr{}
 }
 
-// listen learns until the ear is closed.
-func (h *hearing) listen(device string, e *ear) {
-	b := make([]byte, 2048) // above every link's MTU on which routers advertise
+// listen learns until the ear is closed. Whatever else goes wrong with it, there
+// may be no other one.
+func (h *hearing) listen(e *ear) {
 	for {
-		n, from, hopLimit, err := e.read(b)
-		if err != nil {
-			h.mu.Lock()
-			h.lost(device, e, err)
-			h.mu.Unlock()
+		m, err := e.read()
+		switch {
+		case err == nil:
+			h.take(m)
+		case h.over():
 			return
-		}
-		if from != e.addr {
-			h.take(device, from.WithZone(device), b[:n], hopLimit)
+		default:
+			h.log.Debug("router advertisements are not heard; the next attempt follows", "error", err)
+			time.Sleep(retry)
 		}
 	}
 }
 
-// lost opens an ear anew after a while, unless it was closed on purpose.
-func (h *hearing) lost(device string, e *ear, err error) {
-	if h.closed || h.ears[device] != e {
-		return
-	}
-	h.log.Debug("router advertisements are not heard; the next attempt follows", "device", device, "error", err)
-	time.AfterFunc(retry, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.ears[device] == e {
-			e.close()
-			delete(h.ears, device)
-			h.mark()
-		}
-	})
-}
-
-func (h *hearing) take(device string, from netip.Addr, b []byte, hopLimit int) {
+func (h *hearing) over() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ra, err := parseRA(b, from, hopLimit)
-	changed := false
-	if ra != nil {
+	return h.closed
+}
+
+// take learns what a message says, if its line's quota permits.
+func (h *hearing) take(m arrival) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for device, n := range h.lines {
+		if n.index == m.index && n.addr != m.from && !n.off {
+			h.hear(device, n, m, time.Now())
+		}
+	}
+}
+
+func (h *hearing) hear(device string, n *line, m arrival, now time.Time) {
+	if !h.turning && now.Sub(h.second) >= time.Second {
+		h.turn(now)
+	}
+	if was := n.shut; !n.spend(trusts(n.gateways, m.from)) {
+		h.ignore(device, m.from, errors.New("there are too many in a second"))
+		if n.shut != was {
+			_ = h.ear.admit(h.lines) // else all are read, to be counted
+		}
+		if was == toNobody {
+			n.before, n.passed = h.ear.came(n.index), n.looked
+		}
+		if !h.turning {
+			h.turning = true
+			time.AfterFunc(time.Second-now.Sub(h.second), h.next)
+		}
+		return
+	}
+	msg, err := parseRA(m.data, m.from, m.hopLimit)
+	result := stale
+	if msg != nil {
 		var more error
-		changed, more = h.heard.learn(device, from, ra, time.Now())
+		result, more = n.learn(m.from, msg, now)
 		err = errors.Join(err, more)
 	}
 	if err != nil {
-		if h.ignored++; h.ignored == 1 {
-			h.log.Warn("a router advertisement was ignored, as far as it is no good; from now on they are only counted", "device", device, "router", from, "error", err)
-		}
-		if !h.telling {
-			h.telling = true
-			time.AfterFunc(time.Second, h.tell)
-		}
+		h.ignore(device, m.from, err)
 	}
 	switch {
-	case changed:
+	case result == matter:
 		h.mark()
+	case result == gossip:
+		h.tellSoon()
 	case err == nil:
 		h.vain()
 	}
 }
 
-// tell makes the count of ignored advertisements known, once a second at most.
+// next begins another second, in which all lines are heard.
+func (h *hearing) next() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.turning = false
+	if h.closed {
+		return
+	}
+	for _, n := range h.lines {
+		if n.shut != toNobody && n.before > 0 {
+			h.ignored += max(h.ear.came(n.index)-n.before-(n.looked-n.passed), 0)
+		}
+	}
+	h.turn(time.Now())
+	if err := h.ear.admit(h.lines); err != nil {
+		h.turning = true
+		time.AfterFunc(time.Second, h.next)
+	}
+}
+
+func (h *hearing) turn(now time.Time) {
+	h.second = now
+	for _, n := range h.lines {
+		n.renew(now)
+	}
+}
+
+// ignore counts an advertisement that is not believed, or not in all.
+func (h *hearing) ignore(device string, from netip.Addr, err error) {
+	if h.ignored++; h.ignored == 1 {
+		h.log.Warn("a router advertisement was ignored, as far as it is no good; from now on they are only counted", "device", device, "router", from.WithZone(device), "error", err)
+	}
+	h.tellSoon()
+}
+
+// tellSoon makes known what does not matter: after a second, and the more
+// seldom the longer it goes on.
+func (h *hearing) tellSoon() {
+	if h.telling {
+		return
+	}
+	h.telling = true
+	if time.Since(h.told) > 2*h.lull {
+		h.lull = 0
+	}
+	h.lull = min(max(2*h.lull, time.Second), time.Minute)
+	time.AfterFunc(h.lull, h.tell)
+}
+
 func (h *hearing) tell() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
 	h.telling = false
+	h.told = time.Now()
+	h.shown = h.ignored
 	h.mark()
 }
 
@@ -163,7 +278,10 @@ func (h *hearing) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
-	for _, e := range h.ears {
-		e.close()
+	if h.due != nil {
+		h.due.Stop()
+	}
+	if h.ear != nil {
+		h.ear.close()
 	}
 }

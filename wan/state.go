@@ -157,13 +157,35 @@ func (s State) Holds(device string) (v4, v6 bool) {
 	return v4, v6
 }
 
-// Expects reports whether a router on a default route has not been heard yet.
-func (s State) Expects() bool {
-	return !s.Deaf && slices.ContainsFunc(s.Routes, func(r Route) bool {
-		return r.Gateway.IsLinkLocalUnicast() && r.Gateway.Is6() && !slices.ContainsFunc(s.Routers, func(o Router) bool {
-			return o.Device == r.Device && o.Addr == r.Gateway
+// gateways are the routers that a device's IPv6 default routes lead to; an
+// invalid one stands for any on the link.
+func (s State) gateways(device string) []netip.Addr {
+	var list []netip.Addr
+	for _, r := range s.Routes {
+		if r.Family == IPv6 && r.Device == device {
+			list = append(list, r.Gateway)
+		}
+	}
+	return list
+}
+
+// trusts reports whether a router is one of these gateways.
+func trusts(gateways []netip.Addr, router netip.Addr) bool {
+	return slices.Contains(gateways, router) || slices.Contains(gateways, netip.Addr{})
+}
+
+// unheard reports whether one of a device's gateways has not been heard yet.
+func (s State) unheard(device string) bool {
+	return slices.ContainsFunc(s.gateways(device), func(g netip.Addr) bool {
+		return g.IsLinkLocalUnicast() && !slices.ContainsFunc(s.Routers, func(r Router) bool {
+			return r.Device == device && r.Addr == g
 		})
 	})
+}
+
+// Expects reports whether a router on a default route has not been heard yet.
+func (s State) Expects() bool {
+	return !s.Deaf && slices.ContainsFunc(s.Devices, func(d Device) bool { return s.unheard(d.Name) })
 }
 
 // Equal reports whether two states lead to the same decisions.

@@ -20,13 +20,15 @@ type Log interface {
 // advertisement that brings nothing new.
 //
 // The kernel refusing or closing the subscription is logged and retried; it
-// never ends the watch.
+// never ends the watch. When Watch returns, CAP_NET_RAW has done its service: it
+// may be dropped.
 func Watch(ctx context.Context, log Log, netifd *Netifd, vain func()) <-chan State {
 	if vain == nil {
 		vain = func() {}
 	}
 	var r reader
 	w := newWatcher(log, netifd, vain, timed(r.read))
+	_ = w.routers.open() // else it is tried again when there is something to hear
 	go w.listen(ctx)
 	states := make(chan State, 1)
 	go w.deliver(ctx, states)
@@ -63,6 +65,15 @@ const longest = 5 * time.Minute
 // it, which on a busy machine is less than its length. No pause is longer than
 // retry.
 const rest = 4
+
+// A storm in which so many readings bring nothing, as a flood of router
+// advertisements makes one, is read more seldom still: its pauses are as many
+// times what a reading took, up to this length.
+const (
+	endless  = 16
+	longRest = 50
+	mostRest = 40 * time.Millisecond
+)
 
 func (w *watcher) mark(all bool) {
 	if all {
@@ -131,6 +142,8 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 	sent := false
 	var wait time.Duration // until netifd is asked again
 	var again <-chan time.Time
+	var began time.Time
+	row := 0 // of readings that brought nothing, shortly one after the other
 	for {
 		select {
 		case <-ctx.Done():
@@ -139,6 +152,10 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 		case <-w.netifd.changed:
 		case <-again:
 		}
+		if time.Since(began) > 2*mostRest {
+			row = 0
+		}
+		began = time.Now()
 		w.attend()
 		s, took, err := w.read(w.all.Swap(false))
 		if err != nil {
@@ -161,12 +178,17 @@ func (w *watcher) deliver(ctx context.Context, states chan State) {
 			default:
 			}
 			states <- s
-			last, sent = s, true
+			last, sent, row = s, true, 0
 			w.mark(false) // the kernel announces an address's end before that of its routes
 		} else {
 			w.vain()
+			row++
 		}
-		pause(ctx, min(rest*took, retry))
+		d := min(rest*took, retry)
+		if row >= endless {
+			d = max(d, min(longRest*took, mostRest))
+		}
+		pause(ctx, d)
 	}
 }
 

@@ -112,3 +112,32 @@ func bind(ifi *net.Interface) (net.PacketConn, error) {
 	}
 	return nil, errors.New("it has no link-local address")
 }
+
+// Speaker is a router on a link, of which there may be several on one device.
+type Speaker struct {
+	conn net.PacketConn
+	to   *net.IPAddr
+}
+
+// Speak gives dev one more link-local address and speaks from it.
+func Speak(dev, addr string) (*Speaker, error) {
+	if err := AddAddr(dev, addr+"/64", "nodad"); err != nil {
+		return nil, err
+	}
+	conn, err := net.ListenPacket("ip6:ipv6-icmp", addr+"%"+dev)
+	if err != nil {
+		return nil, fmt.Errorf("speak from %s: %w", addr, err)
+	}
+	pc := ipv6.NewPacketConn(conn)
+	s := &Speaker{conn, &net.IPAddr{IP: net.IPv6linklocalallnodes, Zone: dev}}
+	return s, errors.Join(pc.SetMulticastHopLimit(ndp.HopLimit), pc.SetChecksum(true, 2))
+}
+
+// Say sends an ICMPv6 message to all nodes of the link.
+func (s *Speaker) Say(message []byte) error {
+	_, err := s.conn.WriteTo(message, s.to)
+	return err
+}
+
+// Close keeps the address.
+func (s *Speaker) Close() error { return s.conn.Close() }
