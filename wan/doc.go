@@ -13,9 +13,11 @@
 // default routes are, and IPv6's only when something was said of it.
 //
 // Netlink is the truth of what is configured. Router advertisements say some
-// of it earlier: a prefix that is withdrawn, a router that goes away. Nothing
-// else is taken from them, so a forged one can hide an address for minutes but
-// never publish one.
+// of it earlier: a prefix that is withdrawn, a router that goes away. That is
+// believed of the routers to which the device's default routes lead, and keeps
+// what they offer from being hidden by a neighbour. Only one that speaks with
+// such a router's own address can hide an address, for minutes; none can
+// publish one.
 //
 // Where a user names a network of OpenWrt instead of a device, [Netifd] is asked
 // over ubus at each reading, which makes its answer a part of the State.

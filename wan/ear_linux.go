@@ -107,11 +107,11 @@ func (e *ear) read() (m arrival, err error) {
 		m.from = netip.AddrFrom16(p.Addr)
 	}
 	for rest := e.oob[:more]; len(rest) > 0; {
-		var h unix.Cmsghdr
-		var data []byte
-		if h, data, rest, err = unix.ParseOneSocketControlMessage(rest); err != nil {
-			break
+		h, data, more, err := unix.ParseOneSocketControlMessage(rest)
+		if err != nil {
+			return m, err
 		}
+		rest = more
 		switch {
 		case h.Level != unix.IPPROTO_IPV6:
 		case h.Type == unix.IPV6_HOPLIMIT:

@@ -346,7 +346,7 @@ func (c *cli) printWAN(s wan.State, views []wanView) {
 		fmt.Fprintf(c.stdout, "Advertised prefix %s on %s, preferred %s, valid %s\n", a.Prefix, a.Device, seconds(a.Preferred), seconds(a.Valid))
 	}
 	if w.Ignored > 0 {
-		fmt.Fprintf(c.stdout, "%d router advertisements were malformed or forged; what is wrong in them is ignored.\n", w.Ignored)
+		fmt.Fprintf(c.stdout, "%d router advertisements were malformed, forged or too many; what is wrong in them is ignored.\n", w.Ignored)
 	}
 	if w.Deaf {
 		fmt.Fprintln(c.stdout, "Router advertisements cannot be heard without CAP_NET_RAW; run this as root to see them.")
