@@ -40,6 +40,47 @@ func Set(data string, section int, name, value string) (string, bool) {
 	return edited, true
 }
 
+// Replace puts lines in the place of a section and of the comments in it, or at the
+// end if there is no section of that number; empty ones delete it. It leaves all
+// else as Set does, and like that reports false if it cannot.
+func Replace(data string, section int, lines string) (string, bool) {
+	before, errs := Parse(data)
+	if len(errs) > 0 || section >= len(before) {
+		return data, false
+	}
+	end := data
+	if section < 0 {
+		section = len(before)
+		if end != "" {
+			end = strings.TrimSuffix(end, "\n") + "\n\n"
+		}
+		before = append(before, Section{places: []place{{len(end), len(end)}}})
+	}
+	places := before[section].places
+	edited, done := "", 0
+	for i, p := range places {
+		edited += end[done:p.from]
+		done = p.to
+		if i == 0 && lines == "" && strings.HasSuffix("\n\n"+edited, "\n\n") && strings.HasPrefix(end[done:], "\n") {
+			done++
+		}
+		if i == 0 {
+			edited += lines
+		}
+	}
+	edited += end[done:]
+	after, errs := Parse(edited)
+	if lines == "" {
+		before = append(before[:section], before[section+1:]...)
+	} else if section < len(after) {
+		before[section] = after[section]
+	}
+	if len(errs) > 0 || !equal(before, after) {
+		return data, false
+	}
+	return edited, true
+}
+
 // Quote writes a value as libuci does.
 func Quote(value string) string { return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'" }
 

@@ -1,7 +1,7 @@
 // Package uci reads OpenWrt's configuration files. It accepts what libuci
 // accepts (uci_import in its file.c), comes to the same sections and values,
 // and refuses what libuci refuses; with one exception, which libuci drops
-// without a word: see word. It writes nothing but a single value: see Set.
+// without a word: see word. It changes values and sections in place: see Set and Replace.
 package uci
 
 import (
@@ -17,8 +17,12 @@ type Section struct {
 	// Options are in the order in which they were first given.
 	Options []Option
 
-	body int // where in the text its first line ends
+	body   int     // where in the text its first line ends
+	places []place // more than one if it goes on elsewhere
 }
+
+// place is where in the text lines stand.
+type place struct{ from, to int }
 
 // Option is a line option or the lines list of one name.
 type Option struct {
@@ -70,6 +74,8 @@ type parser struct {
 	pos, end int // what is read of it, and where the line that was fetched ends
 	line     int // that one's number
 	begun    int // where the command or the open quote begins
+	start    int // where in the text the line that was fetched begins
+	top      int // where that of the command does
 	from, to int // where the last argument stands
 
 	sections []Section
@@ -92,6 +98,7 @@ func (p *parser) more() bool {
 		return false
 	}
 	p.line++
+	p.start = p.end
 	if i := strings.IndexByte(p.data[p.end:], '\n'); i >= 0 {
 		p.end += i + 1
 	} else {
@@ -109,7 +116,7 @@ func (p *parser) commands() string {
 	p.skip(space)
 	for {
 		p.skip(" \t")
-		p.begun = p.line
+		p.begun, p.top = p.line, p.start
 		if p.pos == p.end || p.data[p.pos] == '#' {
 			p.pos = p.end
 			return ""
@@ -292,6 +299,7 @@ func (p *parser) config() string {
 		return fmt.Sprintf("the section in line %d has the same name and another type; rename one of the two", p.sections[i].Line)
 	}
 	p.now = i
+	p.sections[i].places = append(p.sections[i].places, place{p.top, p.end})
 	return ""
 }
 
@@ -319,6 +327,8 @@ func (p *parser) option(list bool) string {
 	}
 	o.Values = []string{value}
 	p.set(o)
+	places := p.sections[p.now].places
+	places[len(places)-1].to = p.end
 	return ""
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -186,7 +187,7 @@ func TestSetLeavesAllElseAsItIs(t *testing.T) {
 		{"none, and no line end", "config a x", 0, "config a x\n\toption enabled '0'\n"},
 		{"anonymous", "config a\noption enabled 1\nconfig a\noption enabled 1\n", 1, "config a\noption enabled 1\nconfig a\noption enabled '0'\n"},
 		{"two sections in a line", "config a x ; config a y\n", 0, ""},
-		{"a list", "config a x\nlist enabled 1\nlist enabled 1\n", 0, ""},
+		{"a list", "config a x\nlist enabled 1\nlist enabled 1\n# c\n", 0, ""},
 		{"an error", "config a x\noption enabled 1\noption '\n", 0, ""},
 		{"no such section", "config a x\n", 1, ""},
 	} {
@@ -202,25 +203,73 @@ func TestSetLeavesAllElseAsItIs(t *testing.T) {
 	}
 }
 
-// What Set changed is read as it was but for that.
+func TestReplace(t *testing.T) {
+	for _, tt := range []struct {
+		name, text  string
+		section     int
+		lines, want string // empty if it cannot be done
+	}{
+		{"one of two", "# c\nconfig a x # d\n\t# e\n\toption b 'c\n\nd'\n\n# f\nconfig a y\n", 0, "config a 'z'\n", "# c\nconfig a 'z'\n\n# f\nconfig a y\n"},
+		{"the last", "config a x\n\nconfig a y\n\toption b c", 1, "config a 'z'\n", "config a x\n\nconfig a 'z'\n"},
+		{"in two places", "config a x\n\toption b c\nconfig a y\nconfig a x\n\toption d e\n", 0, "config a 'z'\n", "config a 'z'\nconfig a y\n"},
+		{"a new one", "# c\nconfig a x", -1, "config a 'z'\n", "# c\nconfig a x\n\nconfig a 'z'\n"},
+		{"the first", "", -1, "config a 'z'\n", "config a 'z'\n"},
+		{"none", "config a x\n\toption b c\n\nconfig a y\n", 0, "", "config a y\n"},
+		{"none of three", "# a\nconfig a w\n\nconfig a x\n\toption b c\n\n# y's\nconfig a y\n", 1, "", "# a\nconfig a w\n\n# y's\nconfig a y\n"},
+		{"two in a line", "config a x ; config a y\n", 0, "config a 'z'\n", ""},
+		{"two in a line, or none", "config a x ; option b c ; config a y\n", 1, "", ""},
+		{"a name that is there", "config a x\n", -1, "config b 'x'\n", ""},
+		{"a name that is there, and goes on", "config a x\n", -1, "config a 'x'\n", ""},
+		{"two", "config a x\n", 0, "config a 'y'\nconfig a 'z'\n", ""},
+		{"no lines of UCI", "config a x\n", 0, "nonsense\n", ""},
+		{"an error", "config a x\n\toption\n", 0, "config a 'z'\n", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, ok := Replace(tt.text, tt.section, tt.lines)
+			if ok != (tt.want != "") || ok && got != tt.want || !ok && got != tt.text {
+				t.Errorf("%v, it is now\n%q\nwant\n%q", ok, got, tt.want)
+			}
+		})
+	}
+}
+
+// What Set and Replace changed is read as it was but for that.
 func FuzzSet(f *testing.F) {
-	f.Add("config a x\n\toption enabled '1'\n", 0)
-	f.Add("c a f;o b 'd'\\''\"e\\\"\"\\\n\\ f;l c d # e\r\n", 0)
-	f.Fuzz(func(t *testing.T, data string, section int) {
-		got, ok := Set(data, section, "enabled", "0")
-		if !ok {
+	f.Add("config a x\n\toption enabled '1'\n", 0, "x")
+	f.Add("c a f;o b 'd'\\''\"e\\\"\"\\\n\\ f;l c d # e\r\n", 0, "'\nconfig a b")
+	f.Add("config a x\n\tlist o 1\nconfig a y\n\toption p q\nconfig a x\n\tlist o 2\n", 1, "")
+	f.Fuzz(func(t *testing.T, data string, section int, value string) {
+		before, _ := Parse(data)
+		if got, ok := Set(data, section, "enabled", "0"); ok {
+			after, errs := Parse(got)
+			if len(errs) > 0 || len(before) != len(after) {
+				t.Fatalf("%q became %q: %v", data, got, errs)
+			}
+			for i := range after {
+				for _, o := range after[i].Options {
+					if i == section && o.Name == "enabled" && strings.Join(o.Values, " ") != "0" {
+						t.Errorf("%q became %q", data, got)
+					}
+				}
+			}
+		}
+		if section >= len(before) || section < -1 {
 			return
 		}
-		before, _ := Parse(data)
-		after, errs := Parse(got)
-		if len(errs) > 0 || len(before) != len(after) {
-			t.Fatalf("%q became %q: %v", data, got, errs)
-		}
-		for i := range after {
-			for _, o := range after[i].Options {
-				if i == section && o.Name == "enabled" && strings.Join(o.Values, " ") != "0" {
-					t.Errorf("%q became %q", data, got)
-				}
+		for _, lines := range []string{"", "config k 'n'\n\toption v " + Quote(value) + "\n"} {
+			got, ok := Replace(data, section, lines)
+			if !ok {
+				continue
+			}
+			after, errs := Parse(got)
+			want, _ := Parse(lines)
+			if at := max(0, section); section < 0 {
+				want = slices.Concat(before, want)
+			} else {
+				want = slices.Concat(before[:at], want, before[at+1:])
+			}
+			if len(errs) > 0 || export(after) != export(want) {
+				t.Errorf("%q became %q: %v", data, got, errs)
 			}
 		}
 	})
