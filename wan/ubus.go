@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// This file is a client of ubus, OpenWrt's message bus, as far as reading
-// needs one: connect, look an object up, call a method without arguments.
+// This file is a client of ubus, OpenWrt's message bus, as far as it is
+// needed: connect, look an object up, call a method.
 //
 // A message is a header of eight bytes (version, type, sequence, peer) and one
 // attribute that holds others. An attribute is a word with flag, type and
@@ -75,26 +75,26 @@ type ubus struct {
 	seq  uint16
 }
 
-// callUbus calls a method without arguments and returns what it answers: named
-// attributes.
-func callUbus(socket, object, method string) ([]byte, error) {
+// callUbus calls a method with arguments, which are named attributes, and returns
+// such.
+func callUbus(socket, object, method, args string) ([]byte, error) {
 	conn, err := (&net.Dialer{Timeout: ubusTime}).DialContext(context.Background(), "unix", socket)
 	if err != nil {
 		return nil, err
 	}
-	return converse(conn, object, method)
+	return converse(conn, object, method, args)
 }
 
 // converse calls over a connection, and closes it.
-func converse(conn net.Conn, object, method string) ([]byte, error) {
+func converse(conn net.Conn, object, method, args string) ([]byte, error) {
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(ubusTime)); err != nil {
 		return nil, err
 	}
-	return (&ubus{conn: conn}).call(object, method)
+	return (&ubus{conn: conn}).call(object, method, args)
 }
 
-func (u *ubus) call(object, method string) ([]byte, error) {
+func (u *ubus) call(object, method, args string) ([]byte, error) {
 	hello, err := u.receive()
 	if err == nil && hello.kind != ubusHello {
 		err = errors.New("it does not greet")
@@ -112,7 +112,7 @@ func (u *ubus) call(object, method string) ([]byte, error) {
 	}
 	call := putAttr(nil, attrObject, string(id))
 	call = putAttr(call, attrMethod, method+"\x00")
-	call = putAttr(call, attrData, "")
+	call = putAttr(call, attrData, args)
 	answer, err := u.ask(ubusInvoke, binary.BigEndian.Uint32(id), call)
 	return answer[attrData], err
 }

@@ -67,7 +67,7 @@ func (n *Netifd) With(s State) State {
 		s.NoNetworks = "there is no ubus here; set device instead"
 		return s
 	}
-	answer, err := callUbus(socket, "network.interface", "dump")
+	answer, err := callUbus(socket, "network.interface", "dump", "")
 	s.Networks = parseNetworks(answer)
 	switch {
 	case errors.Is(err, errUbusDenied), errors.Is(err, fs.ErrPermission):

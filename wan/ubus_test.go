@@ -164,7 +164,7 @@ func TestUbusIsGivenUp(t *testing.T) {
 			defer there.Close()
 			go speak(there)
 			began := time.Now()
-			_, err := converse(here, "network.interface", "dump")
+			_, err := converse(here, "network.interface", "dump", "")
 			if took := time.Since(began); !errors.Is(err, os.ErrDeadlineExceeded) || took != ubusTime {
 				t.Errorf("%s: %v after %s", name, err, took)
 			}
@@ -244,18 +244,6 @@ func dumpOf(networks []Network) []byte {
 		list = putNamed(list, blobTable, "", string(table))
 	}
 	return putNamed(nil, blobArray, "interface", string(list))
-}
-
-func putNamed(b []byte, kind byte, name, data string) []byte {
-	head := append(binary.BigEndian.AppendUint16(nil, uint16(len(name))), name...)
-	head = append(head, 0)
-	for len(head)%4 != 0 {
-		head = append(head, 0)
-	}
-	start := len(b)
-	b = putAttr(b, kind, string(head)+data)
-	b[start] |= 0x80
-	return b
 }
 
 func TestKernelNetworkIsFollowed(t *testing.T) {
@@ -370,7 +358,7 @@ func FuzzUbus(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		said := bytes.NewReader(b)
-		answer, err := (&ubus{conn: script{said, io.Discard}}).call("network.interface", "dump")
+		answer, err := (&ubus{conn: script{said, io.Discard}}).call("network.interface", "dump", "")
 		if err == nil && !bytes.Contains(b, answer) {
 			t.Fatalf("%x is not in %x", answer, b)
 		}
