@@ -223,7 +223,7 @@ func TestAMistakeNamesItsLineAndKey(t *testing.T) {
 		{"server in another alphabet", `server = "https://bücher.example"`, "server", "xn--"},
 		{"server with a letter that only looks like ASCII", `server = "https://ban\u212A.example"`, "server", "xn--"},
 		{"server as a number", `server = 8080`, "server", "https://"},
-		{"ca_file missing", `ca_file = "/nonexistent/ca.pem"`, "ca_file", "/nonexistent/ca.pem"},
+		{"ca_file missing", `ca_file = "/nonexistent/ca.pem"`, "ca_file", "names a file that could not be read: file does not exist"},
 		{"ca_file is a directory", `ca_file = "/"`, "ca_file", ""},
 		{"ca_file is not PEM", `ca_file = "` + empty + `"`, "ca_file", "PEM"},
 		{"two secrets", `password_file = "` + ca + `"`, "password_file", "given as well"},

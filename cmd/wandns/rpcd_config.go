@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -101,7 +99,7 @@ func (r *rpcd) configuration(rpcArgs) any {
 				out.Mistakes = append(out.Mistakes, m.forRPC())
 			}
 		}
-		one := masked(s)
+		one := r.masked(s)
 		one.Limits = limitsOf(c.limits())
 		out.Services = append(out.Services, one)
 	}
@@ -118,11 +116,11 @@ func (m mistake) forRPC() rpcMistake {
 
 // masked tells which keys are known to be no secrets, and only the names of
 // the others.
-func masked(s section) rpcService {
+func (r *rpcd) masked(s section) rpcService {
 	out := rpcService{Name: s.name, Values: map[string]any{}, Secrets: []string{}}
 	for _, o := range s.keys {
 		switch {
-		case !openKey(s, o.name):
+		case r.hidden(s, o.name):
 			out.Secrets = append(out.Secrets, o.name)
 		case o.list:
 			out.Values[o.name] = o.values
@@ -132,6 +130,15 @@ func masked(s section) rpcService {
 	}
 	return out
 }
+
+// hidden reports whether the browser does not know a value. A path is shown only
+// if it leads to a file where it may: a secret may have been typed in its place.
+func (r *rpcd) hidden(s section, key string) bool {
+	return !openKey(s, key) || isFile(key) && !r.leadsToFile(s.text(key))
+}
+
+// isFile reports whether a key takes a path.
+func isFile(key string) bool { return strings.HasSuffix(key, "_file") }
 
 func openKey(s section, name string) bool {
 	for _, k := range serviceKeys {
@@ -147,56 +154,4 @@ func openKey(s section, name string) bool {
 		}
 	}
 	return false
-}
-
-// check says what is wrong with a service before it is saved.
-func (r *rpcd) check(a rpcArgs) any {
-	_, mistakes := r.draft(a)
-	return map[string]any{"mistakes": mistakes}
-}
-
-// draft is a service as the form has it: values are all keys but the secrets
-// that stay as they are.
-func (r *rpcd) draft(a rpcArgs) (serviceConfig, []rpcMistake) {
-	data, _, _ := readSmall(r.config) // one that is missing is going to be made
-	list, _ := parseUCI(data)
-	s := section{kind: "service", name: a.Service}
-	for _, name := range slices.Sorted(maps.Keys(a.Values)) {
-		o := option{name: name}
-		switch v := a.Values[name].(type) {
-		case string:
-			o.values = []string{v}
-		case []any:
-			o.list = true
-			for _, e := range v {
-				o.values = append(o.values, fmt.Sprint(e))
-			}
-		default:
-			o.wrong = "has a value of the wrong kind"
-		}
-		s.keys = append(s.keys, o)
-	}
-	at := slices.IndexFunc(list, func(o section) bool { return o.kind == "service" && o.name == a.Service })
-	if at < 0 {
-		list, at = append(list, s), len(list)
-	}
-	for _, o := range list[at].keys {
-		if !s.has(o.name) && !openKey(list[at], o.name) && !slices.Contains(a.Drop, o.name) {
-			s.keys = append(s.keys, o)
-		}
-	}
-	list[at] = s
-	v := &validator{config: &config{UCI: true}, bounds: boundsOf(r.config, r.config)}
-	v.sections(list)
-	i := slices.IndexFunc(v.config.Services, func(c serviceConfig) bool { return c.Name == a.Service })
-	service := v.config.Services[i]
-	mistakes := []rpcMistake{}
-	for _, m := range service.Mistakes {
-		m.line = 0
-		mistakes = append(mistakes, m.forRPC())
-	}
-	if s.name == "" || uciName(s.name) != s.name {
-		mistakes = append(mistakes, rpcMistake{Service: s.name, Key: "name", Text: "may hold letters, digits and _ only"})
-	}
-	return service, mistakes
 }

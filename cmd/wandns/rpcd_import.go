@@ -34,7 +34,7 @@ func (r *rpcd) found() (*imported, string, error) {
 	}
 	own, _, _ := readSmall(r.config)
 	there, _ := parseUCI(own)
-	v := &validator{config: &config{UCI: true}}
+	v := &validator{config: &config{UCI: true}, bounds: boundsOf(r.config, r.config)}
 	v.sections(there)
 	for _, s := range m.services {
 		for i, t := range there[min(1, len(there)):] { // below the global section
@@ -78,7 +78,7 @@ func (r *rpcd) preview(rpcArgs) any {
 		for _, i := range s.from {
 			from = append(from, parsed[i].Name)
 		}
-		one := rpcImported{masked(s.section), strings.Join(from, ", "), append([]string{}, s.notes...), append([]string{}, s.off...)}
+		one := rpcImported{r.masked(s.section), strings.Join(from, ", "), append([]string{}, s.notes...), append([]string{}, s.off...)}
 		if s.there {
 			if s.text("enabled") == "true" {
 				one.Notes = append(one.Notes, fmt.Sprintf("wandns has this already, as service %q; it only has to be switched off in ddns-scripts", s.name))

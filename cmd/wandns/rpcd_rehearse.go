@@ -23,11 +23,13 @@ type rpcRehearsal struct {
 // that only reads.
 func (r *rpcd) rehearse(a rpcArgs) any {
 	out := rpcRehearsal{Mistakes: []rpcMistake{}, Request: []string{}}
-	service, mistakes := r.draft(a)
-	if len(mistakes) > 0 {
-		out.Mistakes = mistakes
+	data, _, _ := readSmall(r.config) // one that is missing is going to be made
+	d := r.draft(a, data, true)
+	if len(d.mistakes) > 0 {
+		out.Mistakes = d.mistakes
 		return out
 	}
+	service := d.service
 	cfg, err := readConfig(r.config, r.config)
 	if err != nil {
 		cfg = &config{StateDir: defaultStateDir, RunDir: defaultRunDir}

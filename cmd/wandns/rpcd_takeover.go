@@ -124,14 +124,9 @@ func addServices(path string, add []section) (e edit, why string) {
 		return e, fmt.Sprintf("%s, %v; correct it first", path, errs[0])
 	}
 	e = edit{path, data, 0o600} // it holds secrets now
-	global := -1
-	for i, s := range before {
-		if s.Type == "wandns" && s.Name == "global" {
-			global = i
-		}
-	}
+	global := find(before, "wandns", "global")
 	if global < 0 {
-		add = append([]section{{kind: "global", name: "global", keys: []option{{name: "enabled", values: []string{"1"}}}}}, add...)
+		add = append([]section{switchOf("1")}, add...)
 	} else if on, _ := truth(ddnsOptions(before[global])["enabled"]); !on {
 		var ok bool
 		if e.text, ok = uci.Set(data, global, "enabled", "1"); !ok {
@@ -156,6 +151,11 @@ func addServices(path string, add []section) (e edit, why string) {
 		}
 	}
 	return e, ""
+}
+
+// switchOf is the section that switches all of it.
+func switchOf(enabled string) section {
+	return section{kind: "global", name: "global", keys: []option{{name: "enabled", values: []string{enabled}}}}
 }
 
 // switchOff is the change of the configuration of ddns-scripts, and which

@@ -456,6 +456,21 @@ func TestE2ETakeoverWaitsForTheDaemon(t *testing.T) {
 	}
 }
 
+// The daemon, which is not root, has the folder of the status.
+func TestE2ETakeoverFollowsNoLink(t *testing.T) {
+	t.Parallel()
+	r := newIncumbent(t, strings.Replace(ownEmpty, "'0'", "'1'", 1), "")
+	r.hasty()
+	r.write("etc/init.d/wandns", "#!/bin/sh\n")
+	r.write("elsewhere", `{"services":[{"name":"a"}]}`)
+	if err := os.Symlink(r.path("elsewhere"), r.path("run/status.json")); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.script("a"); !strings.Contains(got.Error, "its status does not show them") {
+		t.Errorf("said %+v", got)
+	}
+}
+
 // A script that hangs is waited for, but not for long, and is left to itself.
 func TestE2ETakeoverWithAnInitScriptThatHangs(t *testing.T) {
 	for _, tt := range []struct{ name, text, error string }{

@@ -22,6 +22,7 @@ type validator struct {
 	inline   bool // a secret stands in the file itself
 	unusable bool // all of it
 	bounds   bounds
+	noFiles  bool // that it names are opened
 
 	section string // the one being read
 	now     option
@@ -379,6 +380,9 @@ func (v *validator) field(f updater.Field, fromFile bool) string {
 		return ""
 	}
 	value := v.text()
+	if fromFile && v.noFiles {
+		return "***"
+	}
 	if fromFile && value != "" {
 		from, ok := v.reach(value)
 		if !ok {

@@ -264,27 +264,34 @@ func (v *validator) server() string {
 	return u.String()
 }
 
-// authority returns a file and, where that is another one, what to read in its
-// place.
+// authority reads the name of a file with certificates and, where that is another
+// one, what to read in its place. It is not repeated: a secret may stand there.
 func (v *validator) authority() (file, from string) {
 	file = v.text()
 	if file == "" {
+		return "", ""
+	}
+	if !filepath.IsAbs(file) {
+		v.wrong("is not the full path of a file; begin it with /")
 		return "", ""
 	}
 	from, ok := v.reach(file)
 	if !ok {
 		return "", ""
 	}
+	if v.noFiles {
+		return file, from
+	}
 	pem, _, err := v.read(from)
 	switch {
-	case !filepath.IsAbs(file):
-		v.wrong("%q is not a full path; begin it with /", file)
 	case err != nil:
-		v.wrongFile(err, "%s could not be read: %v", file, err)
+		v.wrongFile(err, "names a file that could not be read: %v", err)
 	case !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)):
-		v.wrongFile(nil, "%s holds no certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----", file)
+		v.wrongFile(nil, "names a file that holds no certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----")
+	default:
+		return file, from
 	}
-	return file, from
+	return "", ""
 }
 
 // read reads a file that the configuration names. Where the daemon has a copy,

@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"wandns/wan"
 )
 
 // rpcd starts a plugin with list or call METHOD, writes the arguments to its
@@ -23,6 +25,7 @@ type rpcArgs struct {
 	Services []string          `json:"services"`
 	Values   map[string]any    `json:"values"`
 	Drop     []string          `json:"drop"`
+	Enabled  bool              `json:"enabled"`
 	Verb     string            `json:"verb"`
 	Action   string            `json:"action"`
 	Args     []string          `json:"args"`
@@ -40,7 +43,8 @@ type rpcMethod struct {
 // rpcd is a call.
 type rpcd struct {
 	*cli
-	ddns string // the configuration of ddns-scripts
+	ddns string                    // the configuration of ddns-scripts
+	tell func(config string) error // procd, what has changed
 }
 
 const draftArgs = `{"service":"","values":{},"drop":[]}`
@@ -50,9 +54,13 @@ func rpcMethods() []rpcMethod {
 		{"config", `{}`, (*rpcd).configuration},
 		{"providers", `{}`, (*rpcd).providers},
 		{"wan", `{}`, func(r *rpcd, _ rpcArgs) any { return r.verb("wan", "--json") }},
-		{"status", `{}`, func(r *rpcd, _ rpcArgs) any { return r.verb("status", "--json") }},
+		{"status", `{}`, (*rpcd).status},
+		{"log", `{}`, (*rpcd).log},
 		{"check", draftArgs, (*rpcd).check},
 		{"preview", `{}`, (*rpcd).preview},
+		{"save", draftArgs, func(r *rpcd, a rpcArgs) any { return r.change(a, (*rpcd).saved) }},
+		{"enable", `{"service":"","enabled":true}`, func(r *rpcd, a rpcArgs) any { return r.change(a, (*rpcd).enabled) }},
+		{"remove", `{"service":""}`, func(r *rpcd, a rpcArgs) any { return r.change(a, (*rpcd).removed) }},
 		{"rehearse", draftArgs, (*rpcd).rehearse},
 		{"update", `{"services":[]}`, func(r *rpcd, a rpcArgs) any { return r.verb("update", append([]string{"--"}, a.Services...)...) }},
 		{"resume", `{"service":""}`, func(r *rpcd, a rpcArgs) any { return r.verb("resume", "--", a.Service) }},
@@ -93,7 +101,7 @@ func setupRPCD(flags *flag.FlagSet) func(*cli, []string) int {
 		if err := in.Decode(&a); err != nil {
 			return refuse(fmt.Sprintf("the arguments of %s are no JSON that it takes", args[1])) // they may hold a secret
 		}
-		if err := answer.Encode(rpcMethods()[i].do(&rpcd{c, *ddns}, a)); err != nil {
+		if err := answer.Encode(rpcMethods()[i].do(&rpcd{c, *ddns, wan.ConfigChanged}, a)); err != nil {
 			return c.fail(exitFailed, "%v", err)
 		}
 		return exitDone
@@ -129,13 +137,34 @@ func (r *rpcd) quiet(input string, do func(*cli) int) said {
 }
 
 // verb is what a command of the program prints.
-func (r *rpcd) verb(name string, args ...string) any {
+func (r *rpcd) verb(name string, args ...string) said {
 	list := verbs()
 	v := list[slices.IndexFunc(list, func(v verb) bool { return v.name == name })]
 	if r.configGiven {
 		args = append([]string{"--config", r.config}, args...)
 	}
 	return r.quiet("", func(c *cli) int { return v.run(c, args) })
+}
+
+// status is that of the verb, and whether the daemon runs, also one that has
+// not got that far.
+func (r *rpcd) status(rpcArgs) any {
+	dir, _ := r.runDir()
+	pid, _ := signed(dir)
+	return struct {
+		said
+		Running bool `json:"running"`
+	}{r.verb("status", "--json"), pid != 0}
+}
+
+// log is what wandns wrote to the system's log. What others wrote is none of a
+// LuCI user's business.
+func (r *rpcd) log(rpcArgs) any {
+	lines, err := wan.SystemLog("wandns")
+	if err != nil {
+		return said{Code: exitFailed, Error: fmt.Sprintf("the system's log cannot be read (%v); try: logread -e wandns", err)}
+	}
+	return map[string][]wan.LogLine{"log": lines}
 }
 
 // account carries out an action of an account verb. Who calls it has asked the

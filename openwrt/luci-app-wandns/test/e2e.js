@@ -88,7 +88,7 @@ let sim, wasOn;
 async function cleanUp(page) {
 	await removeOurs(page);
 	if (!wasOn)
-		await api(page, 'set', 'wandns', 'global', { enabled: '0' });
+		await api(page, 'enable', '', false);
 }
 
 async function add(page, name, provider, values) {
@@ -161,10 +161,28 @@ step('says what is wrong while one types, and before it saves', async (page) => 
 	await dialog(page).locator('.cbi-tabmenu').getByText('More').click();
 	await type(page, 'ca_file', 'here.pem');
 	await dialog(page).locator('[data-name="ca_file"] .cbi-input-invalid').waitFor();
-	await type(page, 'ca_file', '/nowhere.pem');
+	await type(page, 'ca_file', '/etc/ssl/nowhere.pem');
+	await type(page, 'password', PASSWORD); // or it would be asked for
 	await button(dialog(page), 'Save').click();
-	await dialog(page).getByText('/nowhere.pem could not be read').waitFor();
+	await dialog(page).getByText('names a file that could not be read').waitFor();
 	await shot(page, 'mistake');
+	await button(dialog(page), 'Cancel').click();
+});
+
+step('asks for the password anew when it would go to another server', async (page) => {
+	await button(card(page), 'Edit').click();
+	const password = dialog(page).locator('[data-name="password"] input').first();
+	await password.waitFor();
+	assert.match(await password.getAttribute('placeholder'), /kept unless typed anew/);
+	await dialog(page).locator('.cbi-tabmenu').getByText('More').click();
+	await type(page, 'server', 'http://127.0.0.1:1');
+	assert.match(await password.getAttribute('placeholder'), /type it anew/);
+	for (const name of [ 'Test', 'Save' ]) {
+		await button(dialog(page), name).click();
+		await dialog(page).getByText('has to be typed again').waitFor();
+		assert.equal(await dialog(page).getByText('This would be sent').count(), 0);
+	}
+	await shot(page, 'anew');
 	await button(dialog(page), 'Cancel').click();
 });
 
@@ -268,15 +286,19 @@ step('is dark where the theme is', async (page) => {
 /* Answers of the router that are changed on their way. */
 async function change(page, fn) {
 	await page.route('**/ubus/**', async (route) => {
-		const response = await route.fetch();
-		const asked = [].concat(JSON.parse(route.request().postData()));
-		const body = await response.json();
-		[].concat(body).forEach((r) => {
-			const call = asked.find((a) => a.id == r.id).params;
-			if (r.result && r.result[1])
-				fn(call[1] + ' ' + (call[3].path || call[2]), r.result[1]);
-		});
-		await route.fulfill({ response: response, body: JSON.stringify(body) });
+		try {
+			const response = await route.fetch();
+			const asked = [].concat(JSON.parse(route.request().postData()));
+			const body = await response.json();
+			[].concat(body).forEach((r) => {
+				const call = asked.find((a) => a.id == r.id).params;
+				if (r.result && r.result[1])
+					fn(call[1] + ' ' + call[2], r.result[1]);
+			});
+			await route.fulfill({ response: response, body: JSON.stringify(body) });
+		} catch (e) {
+			await route.abort().catch(() => {}); // the page that asked may be gone
+		}
 	});
 }
 
@@ -288,20 +310,21 @@ const many = (n, markup) => ({
 		c.services = [ ...Array(n).keys() ].map((i) => ({ name: markup ? 'bad' : 's' + i, values: { provider: 'noip', hostnames: [ 'h' + i ] }, secrets: [], limits: {} }));
 	},
 	status: (r) => {
-		const st = JSON.parse(r.data);
+		const st = r.data;
 		st.problems = markup ? [ markup ] : [];
 		st.services = [ ...Array(n).keys() ].map((i) => ({
 			name: markup ? 'bad' : 's' + i, provider: 'noip', state: i % 4 == 3 ? 'waiting' : 'ok', reason: markup || '', next: new Date(Date.now() + 90e3).toISOString(),
 			records: [ { hostname: markup || 'h' + i + '.example.com', type: 'A', wanted: markup || '84.0.0.2', published: '84.0.0.2', since: new Date(Date.now() - 6e4).toISOString() } ],
 			last_answer: markup || 'good 84.0.0.2', last_error: markup || '', sent: 3, sent_today: 1
 		}));
-		r.data = JSON.stringify(st);
+		r.code = 0;
+		r.running = true;
 	}
 });
 
 step('shows twenty services', async (page) => {
 	const m = many(20);
-	await change(page, (call, r) => { ({ 'wandns config': m.config, 'file /var/run/wandns/status.json': m.status })[call]?.(r); });
+	await change(page, (call, r) => { ({ 'wandns config': m.config, 'wandns status': m.status })[call]?.(r); });
 	const times = [];
 	for (let i = 0; i < 3; i++) {
 		await open(page, 'overview');
@@ -314,7 +337,7 @@ step('shows twenty services', async (page) => {
 	const asked = [];
 	page.on('request', (r) => { if (r.postData() && r.url().includes('/ubus')) asked.push(...[].concat(JSON.parse(r.postData())).map((c) => c.params[1] + ' ' + c.params[2])); });
 	while (asked.length < 2) await page.waitForRequest((r) => r.url().includes('/ubus'));
-	assert.deepEqual([ ...new Set(asked) ], [ 'file read' ], 'polling asks for more than the status');
+	assert.deepEqual([ ...new Set(asked) ], [ 'wandns status' ], 'polling asks for more than the status');
 	await page.unrouteAll({ behavior: 'wait' });
 });
 
@@ -323,8 +346,8 @@ step('shows markup as text', async (page) => {
 	await change(page, (call, r) => {
 		({
 			'wandns config': m.config,
-			'file /var/run/wandns/status.json': m.status,
-			'log read': (l) => { l.log = [ { msg: 'wandns[1]: bad: ' + MARKUP, priority: 28, time: Date.now(), id: 1, source: 1 } ]; },
+			'wandns status': m.status,
+			'wandns log': (l) => { l.log = [ { msg: 'wandns[1]: bad: ' + MARKUP, priority: 28, time: Date.now(), id: 1, source: 1 } ]; },
 			'luci-rpc getHostHints': (h) => { h['02:11:22:33:44:56'] = { name: MARKUP, ipaddrs: [], ip6addrs: [] }; },
 			'wandns preview': (p) => { p.error = ''; p.notes = [ MARKUP ]; p.services = [ { name: 'bad', values: { hostnames: [ MARKUP ] }, secrets: [ MARKUP ], from: MARKUP, notes: [ MARKUP ], off: [ MARKUP ] } ]; },
 			'wandns account': (a) => { a.code = 0; a.data = { answer: MARKUP, note: MARKUP, x: MARKUP, rows: [ { family: MARKUP } ] }; },

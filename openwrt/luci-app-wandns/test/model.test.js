@@ -121,19 +121,35 @@ test('the form never has a secret, and keeps what was not typed anew', () => {
 	data.server = '';
 	let d = model.draft('home', data, old, providers[0]);
 	assert.deepEqual(d, { service: 'home', values: { enabled: '0', provider: 'some', hostnames: [ 'a.example', 'b.example' ], username: 'me' }, drop: [] });
-	assert.deepEqual(model.changes(d, old), { add: false, set: d.values, unset: [ 'server' ] });
 
 	data.password = 'new';
 	data._forget_key = '1';
 	d = model.draft('home', data, old, providers[0]);
 	assert.equal(d.values.password, 'new');
-	assert.deepEqual(model.changes(d, old).unset, [ 'server', 'key' ]);
+	assert.deepEqual(d.drop, [ 'key' ]);
 
 	d = model.draft('home', { provider: 'other', token: 't' }, old, providers[1]);
 	assert.deepEqual(d.drop, [ 'password', 'key' ], 'another provider has no use for them');
 	d = model.draft('home', { password_file: '/etc/x' }, old, providers[0]);
 	assert.deepEqual(d.drop, [ 'password' ], 'a file takes its place');
-	assert.deepEqual(model.changes(model.draft('n', { hostnames: [ 'x' ] }, null, providers[0]), null), { add: true, set: { hostnames: [ 'x' ] }, unset: [] });
+	assert.deepEqual(model.draft('n', { hostnames: [ 'x' ] }, null, providers[0]), { service: 'n', values: { hostnames: [ 'x' ] }, drop: [] });
+
+	const hidden = service('home', {}, [ 'password_file', 'ca_file', 'passwort' ]);
+	assert.deepEqual(model.draft('home', {}, hidden, providers[0]).drop, [ 'passwort' ], 'paths that are not shown are kept');
+	assert.deepEqual(model.draft('home', { _forget_ca_file: '1', _forget_password: '1' }, hidden, providers[0]).drop, [ 'password_file', 'ca_file', 'passwort' ]);
+	const shared = service('home', { password_file: '/etc/wandns/x' }, []);
+	assert.equal(model.form(shared, providers[0], keys).password_file, '/etc/wandns/x');
+	assert.equal(model.form(shared, Object.assign({}, providers[0], { name: 'same' }), keys).password_file, undefined, 'it is for another provider');
+});
+
+test('a secret is not kept for somebody else', () => {
+	const old = service('home', { server: 'https://x' });
+	assert.equal(model.moved(null, providers[0], 'https://y', ''), false);
+	assert.equal(model.moved(old, providers[0], 'https://x', null), false);
+	assert.equal(model.moved(old, providers[0], 'https://y', ''), true);
+	assert.equal(model.moved(old, providers[0], '', ''), true);
+	assert.equal(model.moved(old, providers[0], 'https://x', '/etc/ssl/x'), true);
+	assert.equal(model.moved(old, providers[1], 'https://x', ''), true);
 });
 
 test('what is typed is checked at once', () => {
@@ -143,7 +159,7 @@ test('what is typed is checked at once', () => {
 		[ 'ipv6_mac', [ '', '00:11:22:33:44:55', '00-11-22-aa-BB-55' ], [ '00:11', '00:11:22:33:44:5g' ] ],
 		[ 'ipv6_suffix', [ '', '::10', '::1234:5678:9abc:def0' ], [ '10', '2a00::1', '1.2.3.4' ] ],
 		[ 'url', [ '', 'http://127.0.0.1:80', 'https://a.example/x' ], [ 'a.example', 'https://user:pw@x', 'ftp://x' ] ],
-		[ 'path', [ '', '/etc/x' ], [ 'x' ] ]
+		[ 'path', [ '', '/etc/ssl/x', '/etc/wandns/x' ], [ 'x', '/etc/x', '/etc/ssl/' ] ]
 	]) {
 		good.forEach((v) => assert.equal(model.check[check](v), '', check + ' ' + v));
 		bad.forEach((v) => assert.notEqual(model.check[check](v), '', check + ' ' + v));
@@ -187,9 +203,8 @@ test('the log of one service, the newest first', () => {
 	assert.deepEqual(model.log(entries, '', 'PUBL').map((l) => l.time), [ 2, 1 ]);
 });
 
-test('procd knows whether it runs', () => {
-	assert.equal(model.running({ wandns: { instances: { instance1: { running: true } } } }), true);
-	assert.equal(model.running({ wandns: { instances: { instance1: { running: false } } } }), false);
-	assert.equal(model.running({ wandns: {} }), false);
-	assert.equal(model.running({}), false);
+test('something under way is looked at more often', () => {
+	assert.equal(model.busy(null), false);
+	assert.equal(model.busy({ services: [ { state: 'ok' }, { state: 'future' } ] }), false);
+	assert.equal(model.busy({ services: [ { state: 'ok' }, { state: 'sending' } ] }), true);
 });

@@ -29,6 +29,10 @@ const CHECKS = { hostnames: 'hostname', ipv6_mac: 'ipv6_mac', ipv6_suffix: 'ipv6
 /* What an empty choice means. */
 const NOTHING = { device: _('automatic'), 'interface': _('automatic'), ipv6_lan: _('automatic'), ipv6_mac: _('none'), ipv6_suffix: _('none') };
 
+/* What stands where a secret is not shown: one that whom it goes to has changed
+ * for is not kept. */
+const KEPT = _('•••••• (kept unless typed anew)'), ANEW = _('type it anew, since it would go elsewhere');
+
 const LISTS = [ 'hostnames', 'web_url4', 'web_url6' ];
 
 function label(name) {
@@ -44,7 +48,7 @@ function checked(check) {
 /* Adds the option of a key to a section. */
 function option(s, tab, k, service, extra) {
 	const file = service && service.values[k.name + '_file'] != null;
-	const stored = service && service.secrets.indexOf(k.name) >= 0;
+	const stored = service && (service.secrets.indexOf(k.name) >= 0 || service.secrets.indexOf(k.name + '_file') >= 0);
 	let o;
 	if (LISTS.indexOf(k.name) >= 0)
 		o = s.taboption(tab, form.DynamicList, k.name, label(k.name));
@@ -60,11 +64,11 @@ function option(s, tab, k, service, extra) {
 	o.optional = o.rmempty = k.name == 'hostnames' ? false : !k.required || !!k.secret && (stored || file);
 	if (CHECKS[k.name])
 		o.validate = checked(CHECKS[k.name]);
-	if (!k.secret)
-		return;
-	o.password = true;
-	o.placeholder = stored ? _('•••••• (kept unless typed anew)') : '';
-	if (file) {
+	if (k.secret)
+		o.password = true;
+	if (k.secret || stored)
+		o.placeholder = stored ? KEPT : '';
+	if (k.secret && file) {
 		o = s.taboption(tab, form.Value, k.name + '_file', _('%s from a file').format(label(k.name)));
 		o.validate = checked('path');
 	} else if (stored && !k.required) {
@@ -187,11 +191,13 @@ return baseclass.extend({
 				return api.check(x.d).then(function(wrong) {
 					if (wrong.length)
 						return say(mistakes(wrong));
-					return api.save(x.d.service, model.changes(x.d, service)).then(function() {
-						return x.start ? api.enable() : null;
-					}).then(function() {
-						ui.hideModal();
-						return done();
+					return api.save(x.d).then(function(r) {
+						if (r.mistakes.length)
+							return say(mistakes(r.mistakes));
+						return (x.start ? api.enable('', true) : Promise.resolve()).then(function() {
+							ui.hideModal();
+							return done();
+						});
 					});
 				});
 			}).catch(failed);
@@ -207,7 +213,17 @@ return baseclass.extend({
 				});
 			}).catch(failed);
 		};
+		const value = function(key) { return map.lookupOption(key, 'service')[0].formvalue('service'); };
 		return map.render().then(L.bind(function(node) {
+			const hint = function() {
+				const text = model.moved(service, provider, value('server'), value('ca_file')) ? ANEW : KEPT;
+				node.querySelectorAll('input[type=password]').forEach(function(i) {
+					if (i.placeholder == KEPT || i.placeholder == ANEW)
+						i.placeholder = text;
+				});
+			};
+			[ 'input', 'change' ].forEach(function(event) { node.addEventListener(event, hint); });
+			hint();
 			ui.showModal([ service ? _('Edit %s').format(service.name) : _('Add a service') ], [
 				node, said,
 				E('div', { 'class': 'wandns-buttons' }, [

@@ -254,9 +254,9 @@ function notices(config, status, up) {
 	return out;
 }
 
-function running(services) {
-	const s = services && services.wandns;
-	return !!s && Object.keys(s.instances || {}).some(function(i) { return s.instances[i].running; });
+/* Whether something is about to happen that one waits for. */
+function busy(status) {
+	return (status && status.services || []).some(function(s) { return (STATES[s.state] || {}).kind == 'busy'; });
 }
 
 /* The providers that fit what was typed, by name, title and address. */
@@ -295,7 +295,7 @@ const check = {
 		return v == '' || /^https?:\/\/[^\s\/@]+(\/\S*)?$/.test(v) ? '' : _('an address like https://ip.example.com/');
 	},
 	path: function(v) {
-		return v == '' || v.charAt(0) == '/' ? '' : _('a full path; begin it with /');
+		return v == '' || /^\/etc\/(wandns|ssl)\/./.test(v) ? '' : _('a file below /etc/wandns or /etc/ssl');
 	}
 };
 
@@ -326,7 +326,7 @@ function form(service, provider, keys) {
 		const v = service && service.values[k.name];
 		if (v != null && !k.secret)
 			data[k.name] = lists.indexOf(k.name) >= 0 ? list(v) : v;
-		if (k.secret && service && service.values[k.name + '_file'] != null)
+		if (k.secret && service && service.values.provider == provider.name && service.values[k.name + '_file'] != null)
 			data[k.name + '_file'] = service.values[k.name + '_file'];
 	});
 	if (service)
@@ -347,20 +347,17 @@ function draft(name, data, service, provider) {
 	});
 	const known = provider.fields.filter(function(f) { return f.secret; }).map(function(f) { return f.name; });
 	(service ? service.secrets : []).forEach(function(k) {
-		if (known.indexOf(k) < 0 || out.values[k + '_file'] != null || truth(data['_forget_' + k]))
+		const of = k.replace(/_file$/, '');
+		if (service.values.provider != provider.name || (k != 'ca_file' && known.indexOf(of) < 0) ||
+			out.values[of + '_file'] != null || truth(data['_forget_' + k]) || truth(data['_forget_' + of]))
 			out.drop.push(k);
 	});
 	return out;
 }
 
-/* The changes that make the configuration what the draft says. */
-function changes(d, service) {
-	if (!service)
-		return { add: true, set: d.values, unset: [] };
-	return {
-		add: false, set: d.values,
-		unset: Object.keys(service.values).concat(d.drop).filter(function(k) { return d.values[k] == null; })
-	};
+/* Whether the secrets would go to somebody else, and so have to be typed anew. */
+function moved(service, provider, server, ca) {
+	return !!service && (service.values.provider != provider.name || (server || '') != (service.values.server || '') || (ca || '') != (service.values.ca_file || ''));
 }
 
 /* The arguments of an action: HOST [TYPE]. */
@@ -428,8 +425,8 @@ function log(entries, service, text) {
 }
 
 return baseclass.extend({
-	ago: ago, answer: answer, argOf: argOf, args: args, bytes: bytes, changes: changes, check: check,
+	ago: ago, answer: answer, argOf: argOf, args: args, busy: busy, bytes: bytes, check: check,
 	countdown: countdown, draft: draft, fill: fill, find: find, form: form, hosts: hosts, list: list,
-	log: log, notices: notices, plain: plain, quota: quota, reach: reach, rows: rows, running: running,
+	log: log, moved: moved, notices: notices, plain: plain, quota: quota, reach: reach, rows: rows,
 	search: search, seconds: seconds, suggest: suggest, suffixOfMAC: suffixOfMAC, truth: truth, wan: wan
 });

@@ -29,7 +29,7 @@ return view.extend({
 				this.entries = entries;
 				this.show();
 			}, this));
-		}, this));
+		}, this), 10);
 		return E('div', {}, [ parts.style(), E('h2', {}, [ _('Log of wandns') ]), E('div', { 'class': 'wandns-filter' }, [ this.service, this.text ]), this.lines ]);
 	},
 

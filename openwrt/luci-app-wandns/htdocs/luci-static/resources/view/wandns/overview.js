@@ -5,24 +5,18 @@
 'require wandns.model as model';
 'require wandns.parts as parts';
 
-/* Seldom asked: whether procd still has the process. */
-const EVERY = 12;
-
 return view.extend({
 	handleSave: null,
 	handleSaveApply: null,
 	handleReset: null,
 
-	/* What starts no process comes first, and is shown at once. */
-	load: function() {
-		return Promise.all([ api.status(), api.services() ]);
-	},
+	/* What is known at once is shown at once. */
+	load: function() { return api.status(); },
 
-	render: function(data) {
+	render: function(status) {
 		this.config = null;
 		this.providers = [];
-		this.status = data[0];
-		this.services = data[1];
+		this.status = status;
 		this.skew = 0;
 		this.cards = {};
 		this.said = {};
@@ -42,17 +36,14 @@ return view.extend({
 			E('div', { 'class': 'wandns-buttons' }, [ this.add ])
 		]);
 		this.show();
-		Promise.all([ api.config(), api.providers(), api.status() ]).then(L.bind(function(got) {
+		Promise.all([ api.config(), api.providers() ]).then(L.bind(function(got) {
 			this.config = got[0];
 			this.providers = got[1].providers;
 			this.keys = got[1].keys;
 			this.add.disabled = false;
 			this.skew = this.config.now * 1000 - Date.now();
-			return this.config.run_dir == '/var/run/wandns' ? got[2] : api.status(this.config.run_dir);
-		}, this)).then(L.bind(function(status) {
-			this.status = status;
 			this.show();
-			poll.add(L.bind(this.look, this));
+			poll.add(L.bind(this.look, this), 5);
 		}, this)).catch(L.bind(parts.failed, parts));
 		window.setInterval(L.bind(this.tick, this), 1000);
 		return this.page;
@@ -60,15 +51,13 @@ return view.extend({
 
 	now: function() { return Date.now() + this.skew; },
 
+	/* Each time starts a process on the router: every second one will do while
+	 * nothing is under way. */
 	look: function() {
-		if (document.hidden)
+		if (document.hidden || (++this.turn % 2 && !model.busy(this.status.said)))
 			return Promise.resolve();
-		const asked = [ api.status(this.config.run_dir) ];
-		if (++this.turn % EVERY == 0)
-			asked.push(api.services());
-		return Promise.all(asked).then(L.bind(function(got) {
-			this.status = got[0];
-			this.services = got[1] || this.services;
+		return api.status().then(L.bind(function(status) {
+			this.status = status;
 			this.show();
 		}, this));
 	},
@@ -76,10 +65,10 @@ return view.extend({
 	/* After a change: the configuration too, now and when procd has acted. */
 	again: function() {
 		const read = L.bind(function() {
-			return Promise.all([ api.config(), api.status(this.config.run_dir), api.services() ]).then(L.bind(function(got) {
-				this.config = got[0];
+			return Promise.all([ api.config(), api.status() ]).then(L.bind(function(got) {
+				if (got[0].services) /* else it was not answered */
+					this.config = got[0];
 				this.status = got[1];
-				this.services = got[2];
 				this.show();
 			}, this));
 		}, this);
@@ -99,12 +88,12 @@ return view.extend({
 	},
 
 	show: function() {
-		const up = model.running(this.services);
-		const said = this.config ? model.notices(this.config, this.status, up) : [];
+		const up = this.status.running, status = this.status.said;
+		const said = this.config ? model.notices(this.config, status, up) : [];
 		parts.paint(this.notices, said, L.bind(function() {
 			return said.map(L.bind(function(n) { return parts.notice(n, this.next(n.next)); }, this));
 		}, this));
-		const wan = up ? model.wan(this.status) : [];
+		const wan = up ? model.wan(status) : [];
 		parts.paint(this.wan, wan, function() {
 			if (!wan.length)
 				return [ E('em', {}, [ up ? _('There is no default route: the WAN is down. See Network → Interfaces.') : _('Shown when wandns is running.') ]) ];
@@ -119,7 +108,7 @@ return view.extend({
 				]);
 			}, []);
 		});
-		const rows = model.rows(this.config, this.status, this.providers, up);
+		const rows = model.rows(this.config, status, this.providers, up);
 		if (!this.config && !rows.length)
 			parts.paint(this.notices, null, function() { return [ E('p', { 'class': 'spinning' }, [ _('Reading the configuration…') ]) ]; });
 		rows.forEach(L.bind(function(r) {
@@ -154,7 +143,7 @@ return view.extend({
 		case 'add':
 			return parts.button(_('Add a service'), 'add', L.bind(this.edit, this, null));
 		case 'enable':
-			return parts.button(_('Switch on'), 'apply', L.bind(function() { return this.act('', api.enable()); }, this));
+			return parts.button(_('Switch on'), 'apply', L.bind(function() { return this.act('', api.enable('', true)); }, this));
 		case 'start':
 			return parts.button(_('Start'), 'apply', function() { location.href = L.url('admin/system/startup'); });
 		case 'retry':
@@ -197,8 +186,8 @@ return view.extend({
 		out.push(E('div', { 'class': 'wandns-buttons' }, [].concat(
 			button(r.can.resume, _('Resume'), 'apply', function() { return this.act(name, api.resume(name)); }),
 			button(r.can.update, _('Update now'), 'action', function() { return this.act(name, api.update([ name ])); }),
-			button(r.can.start, _('Start'), 'apply', function() { return this.act(name, api.set('wandns', name, { enabled: '1' })); }),
-			button(r.can.pause, _('Pause'), 'neutral', function() { return this.act(name, api.set('wandns', name, { enabled: '0' })); }),
+			button(r.can.start, _('Start'), 'apply', function() { return this.act(name, api.enable(name, true)); }),
+			button(r.can.pause, _('Pause'), 'neutral', function() { return this.act(name, api.enable(name, false)); }),
 			button(r.configured, _('Edit'), 'edit', function() { return this.edit(name); }),
 			button(true, _('Log'), '', function() { location.href = L.url('admin/services/wandns/log') + '?service=' + encodeURIComponent(name); }),
 			button(r.configured, _('Delete'), 'negative', function() {

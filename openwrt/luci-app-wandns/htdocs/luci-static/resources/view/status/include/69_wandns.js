@@ -6,13 +6,20 @@
 return baseclass.extend({
 	title: _('Dynamic DNS'),
 
-	load: function() { return api.status(); },
+	/* The page asks more often than there is news. */
+	load: function() {
+		if (!(Date.now() - this.asked < 9000)) {
+			this.asked = Date.now();
+			this.status = api.status();
+		}
+		return this.status;
+	},
 
 	render: function(status) {
 		const table = E('table', { 'class': 'table' }, [
 			E('tr', { 'class': 'tr table-titles' }, [ _('Service'), _('State'), _('Name'), _('Address') ].map(function(t) { return E('th', { 'class': 'th' }, [ t ]); }))
 		]);
-		model.rows(null, status, [], true).forEach(function(r) {
+		model.rows(null, status.said, [], true).forEach(function(r) {
 			r.records.concat(r.records.length ? [] : [ { hostname: '', published: '' } ]).forEach(function(c, i) {
 				table.appendChild(E('tr', { 'class': 'tr' }, [
 					E('td', { 'class': 'td', 'data-title': _('Service') }, [ i ? '' : r.name ]),
