@@ -65,7 +65,7 @@ func (e *Engine) done(now time.Time, d Done) {
 		fault = s.settle(now, d.Request, results)
 	}
 	if fault == nil {
-		s.rec.Failures = 0
+		s.rec.Failures, s.misses = 0, 0
 		return
 	}
 	if fault.denies() && s.Login != d.Login {
@@ -258,32 +258,36 @@ func (e *Engine) apply(now time.Time, s *service, req Request, f *Fault) {
 	case Throttled, Transient, Unconfirmed, Suspect, Refused, Unreachable, Clock:
 	}
 
-	s.rec.Failures++
 	var wait time.Duration
 	switch f.Kind {
-	case Spent:
-		wait = longest
-	case Throttled:
-		wait = min(f.RetryAfter, longest)
-		if wait <= 0 {
-			wait = jitter(slow(s.rec.Failures), e.random.Float64())
+	case Unreachable, Clock: // says nothing of how the provider fares
+		s.misses++
+		wait = clockWait(s.misses)
+		if f.Kind == Unreachable {
+			wait = e.unreached(s.misses, s.last)
 		}
-	case Unreachable:
-		wait = e.unreached(s.rec.Failures, s.last)
-	case Clock:
-		wait = clockWait(s.rec.Failures)
 	default:
+		s.misses = 0
+		s.rec.Failures++
 		wait = jitter(slow(s.rec.Failures), e.random.Float64())
+		if f.Kind == Throttled { // ours is for when they ask for less each time
+			wait = max(wait, min(f.RetryAfter, longest))
+		}
+		if f.Kind == Spent {
+			wait = longest
+		}
 	}
+	until := now.Add(wait)
 	affected := []*service{s}
 	if f.Kind == Throttled {
 		affected = e.sharing(s.Account)
 	}
 	for _, o := range affected {
-		if o != s && o.held().kind.demands() && o.held().until.After(now.Add(wait)) {
+		held := o.held()
+		if held.kind.demands() && held.until.After(until) && !held.kept { // what is kept may turn out to be shorter
 			continue // it waits for longer anyway
 		}
-		o.hold = &hold{now.Add(wait), f.Kind, f.Error(), req.V4, req.V6, false}
+		o.hold = &hold{later(until, held.until), f.Kind, f.Error(), req.V4, req.V6, false}
 		if f.Kind != Unreachable && f.Kind != Clock {
 			o.rec.NotBefore, o.rec.Waiting = stamp(e.Stamp(o.hold.until).Add(time.Second-1)), o.hold.why
 			o.rec.Throttled, o.rec.Spent = f.Kind == Throttled, f.Kind == Spent

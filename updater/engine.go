@@ -138,6 +138,7 @@ type service struct {
 	stored   bool      // rec says more than the configuration
 	fresh    fresh     // with the last Configure
 	gaveUp   bool      // on the last request, before its answer
+	misses   int       // attempts in a row that reached nobody
 	unsent   bool      // the last request never reached the provider; its intent is open
 	relented time.Time // when a changed configuration last ended a wait
 	flaps    int
@@ -359,7 +360,7 @@ func (e *Engine) relent(now time.Time, s *service) {
 	}
 	s.hold, s.relented = nil, now
 	s.unwait()
-	s.rec.Failures, s.rec.Error = 0, ""
+	s.rec.Failures, s.misses, s.rec.Error = 0, 0, ""
 }
 
 // unwait forgets a wait that is stored.

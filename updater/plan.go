@@ -203,7 +203,7 @@ func (s *service) ready(req Request) time.Time {
 	if !s.last.IsZero() && (s.gaveUp || s.replaces(req)) {
 		at = later(at, s.last.Add(flap(s.flaps)))
 	}
-	if !s.last.IsZero() && s.rec.Failures > 0 {
+	if !s.last.IsZero() && s.rec.Failures+s.misses > 0 {
 		at = later(at, s.last.Add(soon(1))) // a WAN that comes and goes is no reason to hurry
 	}
 	return at
