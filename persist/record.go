@@ -66,23 +66,32 @@ func (l Hosts) index(name string) int {
 }
 
 // Of returns what is known of a name; nothing is the zero Host.
-func (l Hosts) Of(name string) Host {
+func (l Hosts) Of(name string) Host { return *l.At(name) }
+
+// At is Of without a copy, to be read only.
+func (l Hosts) At(name string) *Host {
 	if i := l.index(name); i >= 0 {
-		return l[i].Host
+		return &l[i].Host
 	}
-	return Host{}
+	return &nothing
 }
+
+var nothing Host //nolint:gochecknoglobals // a constant
 
 // Has reports whether anything is known of a name.
 func (l Hosts) Has(name string) bool { return l.index(name) >= 0 }
 
 // Set replaces what is known of a name.
-func (l *Hosts) Set(name string, h Host) {
-	if i := l.index(name); i >= 0 {
-		(*l)[i].Host = h
-	} else {
-		*l = append(*l, namedHost{name, h})
+func (l *Hosts) Set(name string, h Host) { *l.Edit(name) = h }
+
+// Edit is At to be changed, until the next name is added.
+func (l *Hosts) Edit(name string) *Host {
+	i := l.index(name)
+	if i < 0 {
+		i = len(*l)
+		*l = append(*l, namedHost{name: name})
 	}
+	return &(*l)[i].Host
 }
 
 // All returns the names and what is known of them.
@@ -112,7 +121,7 @@ func (l *Hosts) UnmarshalJSON(b []byte) error {
 
 // Host is what is known of one name at the provider.
 type Host struct {
-	V4     netip.Addr `json:"v4,omitzero"` // confirmed by the provider
+	V4     netip.Addr `json:"v4,omitzero"` // confirmed by the provider, unless Found4
 	V6     netip.Addr `json:"v6,omitzero"`
 	Since4 time.Time  `json:"since4,omitzero"`
 	Since6 time.Time  `json:"since6,omitzero"`
@@ -122,13 +131,26 @@ type Host struct {
 	From6 string `json:"from6,omitempty"`
 	// Open4 and Open6: a request whose outcome is not known may have changed
 	// it since.
-	Open4   bool   `json:"open4,omitempty"`
-	Open6   bool   `json:"open6,omitempty"`
+	Open4 bool `json:"open4,omitempty"`
+	Open6 bool `json:"open6,omitempty"`
+	// Found4 and Found6: the address is what the DNS said, and not the provider.
+	// It is open too: programs that do not know this field look it up.
+	Found4 bool `json:"found4,omitempty"`
+	Found6 bool `json:"found6,omitempty"`
+	// Tried is what the request of unknown outcome carried; nil if that is not
+	// known, as in what was stored before there was this, or if there were several.
+	Tried   *Tried `json:"tried,omitempty"`
 	Refused string `json:"refused,omitempty"` // why the user must act for this name
 	Suspect string `json:"suspect,omitempty"` // why it was refused once; the same again is Refused
 	// Changes that count against the provider's limit, of the last day, in
 	// seconds since 1970.
 	Changes []int64 `json:"changes,omitempty"`
+}
+
+// Tried is never changed, since others may hold it.
+type Tried struct {
+	V4 netip.Addr `json:"v4,omitzero"`
+	V6 netip.Addr `json:"v6,omitzero"`
 }
 
 // Intent is a request that is about to leave.

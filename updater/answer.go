@@ -102,9 +102,8 @@ func (e *Engine) count(now time.Time, s *service, req Request, results []Result,
 		if i := slices.IndexFunc(results, func(r Result) bool { return r.Host == name }); i >= 0 && fault == nil {
 			fault, unchanged = results[i].Fault, results[i].Unchanged
 		}
-		// What is not known to have failed may have been carried out.
-		may := fault == nil || fault.Kind == Unconfirmed
-		if may { // until settle confirms it
+		may := mayHaveLanded(fault)
+		if may && whole != nil { // of the others settle knows more
 			s.open(req, name)
 		}
 		e.ledger.answered(s, name, may && !unchanged, now)
@@ -117,6 +116,9 @@ func (e *Engine) count(now time.Time, s *service, req Request, results []Result,
 	}
 }
 
+// mayHaveLanded: what is not known to have failed may have been carried out.
+func mayHaveLanded(f *Fault) bool { return f == nil || f.Kind == Unconfirmed }
+
 // settle records what was confirmed and what was refused, name by name, and
 // returns the gravest fault of the rest.
 func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
@@ -126,10 +128,11 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 	for _, name := range req.Hosts {
 		i := slices.IndexFunc(results, func(r Result) bool { return r.Host == name })
 		if i < 0 {
+			s.open(req, name)
 			worst = graver(worst, s.unclear(name, ""))
 			continue
 		}
-		r, h := results[i], hosts.Of(name)
+		r, h := results[i], hosts.Edit(name)
 		if r.Answer != "" {
 			s.rec.Answer = r.Answer
 		}
@@ -139,13 +142,22 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 			ok, why := wan.Reachable(got)
 			switch {
 			case !sent.IsValid():
+				continue
 			case req.From == "" && got != sent, !got.IsValid():
 				missing = true
 			case req.From != "" && !ok:
 				worst = graver(worst, s.useless(name, got, why))
 			default:
-				h = confirm(h, f, got, req.From, stamp(now))
+				late := req.From == "" && mayBeLate(h, f, got)
+				confirm(h, f, got, req.From, stamp(now))
 				s.tell(part{name, f}, now)
+				if late {
+					s.let(part{name, f}, pass{}.next(now))
+				}
+				continue
+			}
+			if mayHaveLanded(r.Fault) {
+				s.opened(h, part{name, f}, sent)
 			}
 		}
 		switch fault := doubt(h, r.Fault); {
@@ -163,14 +175,13 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 			}
 			worst = graver(worst, fault)
 		}
-		hosts.Set(name, h)
 	}
 	s.rec.Error = refused
 	return worst
 }
 
 // doubt makes of a suspicion that is repeated a refusal.
-func doubt(h persist.Host, f *Fault) *Fault {
+func doubt(h *persist.Host, f *Fault) *Fault {
 	if f == nil || f.Kind != Suspect || h.Suspect != f.Detail {
 		return f
 	}
@@ -205,13 +216,13 @@ func (s *service) confirmed(r part) time.Time {
 }
 
 // confirm notes what is published of one family.
-func confirm(h persist.Host, f wan.Family, a netip.Addr, from string, at time.Time) persist.Host {
+func confirm(h *persist.Host, f wan.Family, a netip.Addr, from string, at time.Time) {
 	if f == wan.IPv4 {
-		h.V4, h.Since4, h.From4, h.Open4 = a, at, from, false
+		h.V4, h.Since4, h.From4, h.Open4, h.Found4 = a, at, from, false, false
 	} else {
-		h.V6, h.Since6, h.From6, h.Open6 = a, at, from, false
+		h.V6, h.Since6, h.From6, h.Open6, h.Found6 = a, at, from, false, false
 	}
-	return h
+	try(h, f, netip.Addr{})
 }
 
 func (s *service) useless(host string, a netip.Addr, why string) *Fault {

@@ -1,6 +1,10 @@
 package updater
 
-import "wandns/persist"
+import (
+	"time"
+
+	"wandns/persist"
+)
 
 // heed takes in what an answer says of the login that was sent and of its
 // account, whatever a reload has made of the service meanwhile.
@@ -46,12 +50,14 @@ func (e *Engine) accept(account, login string) {
 	})
 }
 
-// resume lifts the blocks of a service's login and account.
-func (e *Engine) resume(name string) {
+// resume lifts the blocks of a service's login and account, and looks up what
+// only the DNS said of it.
+func (e *Engine) resume(now time.Time, name string) {
 	named := e.find(name)
 	if named == nil {
 		return
 	}
+	named.doubt(now)
 	e.each(named.Account, func(r *persist.Record, gone bool) bool {
 		switch {
 		case r.Blocked != "" && r.BlockedLogin && r.Login != named.Login:

@@ -90,9 +90,9 @@ func (e *Engine) inherit(now time.Time, s *service, names []string, first, back 
 			e.wait(now, s, r, first)
 		}
 		for _, host := range s.Hosts {
-			h, own := r.Hosts.Of(host), s.rec.Hosts.Of(host)
+			h, own := r.Hosts.At(host), s.rec.Hosts.At(host)
 			if r.Hosts.Has(host) && (!s.rec.Hosts.Has(host) || back && told(h).After(told(own))) {
-				s.rec.Hosts.Set(host, h)
+				s.rec.Hosts.Set(host, *h)
 				e.dirty[s.Name] = true
 			}
 		}
@@ -100,7 +100,7 @@ func (e *Engine) inherit(now time.Time, s *service, names []string, first, back 
 }
 
 // told is when a host last got an address.
-func told(h persist.Host) time.Time { return later(h.Since4, h.Since6) }
+func told(h *persist.Host) time.Time { return later(h.Since4, h.Since6) }
 
 // wait keeps the wait of a stored record, if it is the longer one.
 func (e *Engine) wait(now time.Time, s *service, r persist.Record, kept bool) {

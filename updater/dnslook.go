@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -19,9 +20,9 @@ import (
 	"wandns/wan"
 )
 
-// What the DNS says of a name, its zone's own servers say. The router's
-// resolver only tells who they are: of addresses it may remember old ones, or
-// hide them.
+// What the DNS says of a name, its zone's own servers say, two of them if there
+// are as many: one may lie, or be late. The router's resolver only tells who they
+// are: of addresses it may remember old ones, or hide them.
 
 const (
 	mostServers = 4   // of a zone
@@ -35,7 +36,7 @@ type dnsLook struct {
 
 	mu    sync.Mutex
 	known map[dnsmessage.Question]resolved
-	good  map[string]netip.Addr // by zone: a server that answered
+	good  map[string]netip.Addr // by name: servers that answered
 }
 
 // resolved is what the resolvers said, or why none did.
@@ -60,13 +61,11 @@ func (l *dnsLook) published(ctx context.Context, host string, families [2]bool, 
 		if !families[f] || err != nil {
 			continue
 		}
-		var a dnsAnswer
-		if a, err = l.askOwner(ctx, zone, host, f); err == nil {
-			found.Addrs[f], found.Known[f] = a.addrs, true
-		}
+		found.Addrs[f], err = l.askOwner(ctx, zone, host, f)
+		found.Known[f] = err == nil
 	}
 	if err != nil {
-		found.Why = printable(err.Error())
+		found.Why = l.client.Excerpt(err.Error())
 	}
 	return found
 }
@@ -85,59 +84,91 @@ func (l *dnsLook) zone(ctx context.Context, host string) (string, error) {
 	return "", fmt.Errorf("no resolver knows the zone of %s", host)
 }
 
-// askOwner asks the servers of a zone until one answers for it.
-func (l *dnsLook) askOwner(ctx context.Context, zone, host string, f wan.Family) (dnsAnswer, error) {
+// askOwner asks the servers of a zone until two say the same, or the only one
+// there is says something.
+func (l *dnsLook) askOwner(ctx context.Context, zone, host string, f wan.Family) ([]netip.Addr, error) {
 	q, query, err := dnsQuery(host, questionOf(f), false)
 	if err != nil {
-		return dnsAnswer{}, err
+		return nil, err
 	}
 	way := WayOf(ctx)
 	way.Only = EitherFamily // the server's address may be of the other one
 	ctx = By(ctx, way)
-	if addr, ok := l.remembered(zone); ok {
-		if a, err := l.askOne(ctx, addr, q, query); err == nil {
-			return a, nil
-		}
-	}
 	ns, err := l.resolve(ctx, zone, dnsmessage.TypeNS)
 	if err != nil {
-		return dnsAnswer{}, err
+		return nil, err
 	}
 	err = fmt.Errorf("no name server of %s could be found", zone)
 	servers := slices.Clone(ns.servers)
 	rand.Shuffle(len(servers), func(i, j int) { servers[i], servers[j] = servers[j], servers[i] })
+	sort.SliceStable(servers, func(i, j int) bool { // those that answered first
+		_, known := l.remembered(servers[i])
+		_, other := l.remembered(servers[j])
+		return known && !other
+	})
+	var first []netip.Addr
+	var by netip.Addr
+	for _, server := range servers[:min(len(servers), mostServers)] {
+		addrs, addr, failed := l.askServer(ctx, ns, server, by, q, query)
+		switch {
+		case failed != nil:
+			err = failed
+		case len(servers) == 1, by.IsValid() && slices.Equal(addrs, first):
+			return addrs, nil
+		case by.IsValid():
+			return nil, fmt.Errorf("the name servers %s and %s disagree", by, addr)
+		default:
+			first, by = addrs, addr
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if by.IsValid() {
+		err = fmt.Errorf("of the name servers of %s only %s answers", zone, by)
+	}
+	return nil, err
+}
+
+// askServer asks one server at any of its addresses, but for one that answered
+// under another name.
+func (l *dnsLook) askServer(ctx context.Context, ns dnsAnswer, server string, but netip.Addr, q dnsmessage.Question, query []byte) ([]netip.Addr, netip.Addr, error) {
+	err := fmt.Errorf("name server %s has no address of its own", server)
+	good, ok := l.remembered(server)
 	for _, f := range wan.Families() {
-		for _, server := range servers[:min(len(servers), mostServers)] {
-			for _, addr := range l.addrs(ctx, ns, server, f) {
-				var a dnsAnswer
-				if a, err = l.askOne(ctx, addr, q, query); err == nil {
-					l.remember(zone, addr)
-					return a, nil
-				}
-				if ctx.Err() != nil {
-					return dnsAnswer{}, err
-				}
+		for _, addr := range l.addrs(ctx, ns, server, f) {
+			if addr == but || ok && addr != good {
+				continue
+			}
+			var a dnsAnswer
+			if a, err = l.askOne(ctx, addr, q, query); err == nil {
+				l.remember(server, addr)
+				sort.SliceStable(a.addrs, func(i, j int) bool { return a.addrs[i].Less(a.addrs[j]) })
+				return a.addrs, addr, nil
+			}
+			if ctx.Err() != nil {
+				return nil, addr, err
 			}
 		}
 	}
-	return dnsAnswer{}, err
+	return nil, netip.Addr{}, err
 }
 
 func questionOf(f wan.Family) dnsmessage.Type {
 	return [...]dnsmessage.Type{wan.IPv4: dnsmessage.TypeA, wan.IPv6: dnsmessage.TypeAAAA}[f]
 }
 
-func (l *dnsLook) remembered(zone string) (netip.Addr, bool) {
+func (l *dnsLook) remembered(server string) (netip.Addr, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	addr, ok := l.good[zone]
+	addr, ok := l.good[server]
 	return addr, ok
 }
 
-func (l *dnsLook) remember(zone string, addr netip.Addr) {
+func (l *dnsLook) remember(server string, addr netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.good[zone] = addr
+	l.good[server] = addr
 }
 
 // addrs returns the first addresses of a name server.

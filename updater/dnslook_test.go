@@ -51,9 +51,9 @@ func (w *wires) log() []string {
 func (w *wires) dial(_ context.Context, network, address string) (net.Conn, error) {
 	w.mu.Lock()
 	w.asked = append(w.asked, network+" "+address)
-	w.mu.Unlock()
 	host, port, _ := net.SplitHostPort(address)
 	s, ok := w.servers[host]
+	w.mu.Unlock()
 	switch {
 	case ok && port == "53":
 		return updatertest.DialDNS(network, s.zone, s.habits...), nil
@@ -117,6 +117,8 @@ func TestWhatTheDNSSays(t *testing.T) {
 		return d
 	}
 	two := []string{"ns1.example.com=192.0.2.1,2001:db8::1", "ns2.example.com=192.0.2.2"}
+	six := []string{two[0], "ns2.example.com=192.0.2.2,2001:db8::2"}
+	three := append([]string{"ns3.example.com=192.0.2.3"}, two...)
 	recursive := []updatertest.Habit{updatertest.Lame} // not an owner
 	for _, tt := range []struct {
 		name    string
@@ -136,16 +138,40 @@ func TestWhatTheDNSSays(t *testing.T) {
 		}, false, true, 0},
 		{"the second resolver", map[string]nameServer{
 			"10.0.0.1": {domain(right, two...), []updatertest.Habit{updatertest.Refusing}},
-			"fd00::1":  {domain(old, two...), recursive}, "192.0.2.2": {domain(right, two...), nil},
+			"fd00::1":  {domain(old, two...), recursive}, "192.0.2.1": {domain(right, two...), nil}, "192.0.2.2": {domain(right, two...), nil},
 		}, false, false, 0},
 		{"the first is silent", map[string]nameServer{
 			"fd00::1": {domain(old, two...), recursive}, "192.0.2.1": {domain(right, two...), nil}, "192.0.2.2": {domain(right, two...), nil},
 		}, true, false, 2900 * time.Millisecond},
 		{"a lame server is passed over", map[string]nameServer{
-			"10.0.0.1": {domain(old, two...), recursive}, "192.0.2.1": {domain(old, two...), []updatertest.Habit{updatertest.Lame}}, "192.0.2.2": {domain(right, two...), nil},
+			"10.0.0.1": {domain(old, three...), recursive}, "192.0.2.1": {domain(old, three...), []updatertest.Habit{updatertest.Lame}}, "192.0.2.2": {domain(right, three...), nil}, "192.0.2.3": {domain(right, three...), nil},
 		}, false, false, 0},
 		{"one that refuses too", map[string]nameServer{
-			"10.0.0.1": {domain(old, two...), recursive}, "192.0.2.1": {domain(old, two...), []updatertest.Habit{updatertest.Refusing}}, "192.0.2.2": {domain(right, two...), nil},
+			"10.0.0.1": {domain(old, three...), recursive}, "192.0.2.1": {domain(old, three...), []updatertest.Habit{updatertest.Refusing}}, "192.0.2.2": {domain(right, three...), nil}, "192.0.2.3": {domain(right, three...), nil},
+		}, false, false, 0},
+		{"one of three is silent", map[string]nameServer{
+			"10.0.0.1": {domain(old, three...), recursive}, "192.0.2.1": {domain(right, three...), nil}, "192.0.2.3": {domain(right, three...), nil},
+		}, true, false, 800 * time.Millisecond},
+		{"one of two does not answer", map[string]nameServer{
+			"10.0.0.1": {domain(old, two...), recursive}, "192.0.2.2": {domain(right, two...), nil},
+		}, false, true, 0},
+		{"one of two is lame", map[string]nameServer{
+			"10.0.0.1": {domain(old, two...), recursive}, "192.0.2.1": {domain(right, two...), recursive}, "192.0.2.2": {domain(right, two...), nil},
+		}, false, true, 0},
+		{"one of two is forged", map[string]nameServer{
+			"10.0.0.1": {domain(old, two...), recursive}, "192.0.2.1": {domain(right, two...), nil}, "192.0.2.2": {domain(old, two...), nil},
+		}, false, true, 0},
+		{"one of two knows no such name", map[string]nameServer{
+			"10.0.0.1": {domain(old, two...), recursive}, "192.0.2.1": {domain(right, two...), nil}, "192.0.2.2": {domain(names{}, two...), nil},
+		}, false, true, 0},
+		{"two addresses of one server are not two", map[string]nameServer{
+			"10.0.0.1": {domain(old, two...), recursive}, "192.0.2.1": {domain(right, two...), nil}, "2001:db8::1": {domain(right, two...), nil},
+		}, false, true, 0},
+		{"nor are two names of one", map[string]nameServer{
+			"10.0.0.1": {domain(old, "ns1.example.com=192.0.2.1", "ns2.example.com=192.0.2.1"), recursive}, "192.0.2.1": {domain(right, two...), nil},
+		}, false, true, 0},
+		{"a zone with one server", map[string]nameServer{
+			"10.0.0.1": {domain(old, "ns1.example.com=192.0.2.1,2001:db8::1"), recursive}, "2001:db8::1": {domain(right, two...), nil},
 		}, false, false, 0},
 		{"one that is silent too", map[string]nameServer{
 			"10.0.0.1": {domain(old, "ns.example.com=192.0.2.1,192.0.2.2"), recursive}, "192.0.2.2": {domain(right, two...), nil},
@@ -154,7 +180,7 @@ func TestWhatTheDNSSays(t *testing.T) {
 			"10.0.0.1": {domain(right, two...), recursive}, "192.0.2.1": {domain(right, two...), recursive}, "192.0.2.2": {domain(right, two...), recursive},
 		}, false, true, 0},
 		{"a line with IPv6 only", map[string]nameServer{
-			"fd00::1": {domain(old, two...), recursive}, "2001:db8::1": {domain(right, two...), nil},
+			"fd00::1": {domain(old, six...), recursive}, "2001:db8::1": {domain(right, six...), nil}, "2001:db8::2": {domain(right, six...), nil},
 		}, false, false, 0},
 		{"answers that fit into no packet", map[string]nameServer{
 			"10.0.0.1": {domain(old, two...), []updatertest.Habit{updatertest.Lame, updatertest.Tiny}}, "192.0.2.1": {domain(right, two...), []updatertest.Habit{updatertest.Tiny}}, "192.0.2.2": {domain(right, two...), []updatertest.Habit{updatertest.Tiny}},
@@ -194,7 +220,7 @@ func TestWhatTheDNSSays(t *testing.T) {
 			h.boot(a)
 			began := time.Now()
 			h.see(wan4, wan6)
-			if tt.within > 0 {
+			if tt.within >= time.Second {
 				if st := h.service(); st.State != updater.Verifying {
 					t.Errorf("%s: state %s (%s)", tt.name, st.State, st.Reason)
 				}
@@ -212,17 +238,65 @@ func TestWhatTheDNSSays(t *testing.T) {
 			if st := h.service(); st.State != updater.OK || len(h.sim.Ledger()) != n {
 				t.Errorf("%s: state %s (%s) after %v, want %d requests; asked %v", tt.name, st.State, st.Reason, h.sim.Ledger(), n, w.asked)
 			}
-			asked := len(w.asked)
+			asked, found := len(w.asked), strings.Contains(h.service().Reason, "the DNS says")
 			time.Sleep(24 * time.Hour)
 			h.off()
 			h.boot(a)
 			h.see(wan4, wan6)
 			time.Sleep(24 * time.Hour)
-			if h.service().State != updater.OK || len(w.asked) != asked {
-				t.Errorf("%s: asked again: %v", tt.name, w.asked[asked:])
+			if st := h.service(); st.State != updater.OK || (len(w.asked) > asked) != found || !found && !tt.sent || len(h.sim.Ledger()) != n {
+				t.Errorf("%s: %s (%s), %d requests, asked again: %v", tt.name, st.State, st.Reason, len(h.sim.Ledger()), w.asked[asked:])
 			}
 			h.off()
 		})
+	}
+}
+
+// Somebody on the way forges all that the DNS says, and goes: the name is right
+// after ten minutes, an hour or a day.
+func TestAForgedDNSIsBelievedForAWhile(t *testing.T) {
+	for _, forging := range []time.Duration{time.Second, 11 * time.Minute, 2 * time.Hour} {
+		for _, then := range []string{"the truth", "no answer"} {
+			bubble(t, func(t *testing.T) {
+				h := newHouse(t, "home.example.com")
+				servers := map[string][]netip.Addr{"ns1.example.com": addrs("192.0.2.1"), "ns2.example.com": addrs("192.0.2.2")}
+				network := func(zone updatertest.Zone) map[string]nameServer {
+					d := updatertest.Domain{Zone: zone, Apex: "example.com", Servers: servers}
+					return map[string]nameServer{"10.0.0.1": {d, nil}, "192.0.2.1": {d, nil}, "192.0.2.2": {d, nil}}
+				}
+				w := &wires{servers: network(names{"home.example.com": record(wan4)})}
+				h.boot(by(h.account("home.example.com"), func(c *updater.Carrier) { c.Client = w.client(t) }))
+				began := time.Now()
+				h.see(wan4)
+				time.Sleep(forging)
+				h.expect(updater.OK, 0)
+				w.mu.Lock()
+				if w.servers = nil; then == "the truth" {
+					w.servers = network(h.sim)
+				}
+				w.mu.Unlock()
+				look := 10 * time.Minute
+				if forging > look {
+					look = 24 * time.Hour
+					if forging < time.Hour {
+						look = time.Hour
+					}
+				}
+				if then != "the truth" {
+					look = 24 * time.Hour // until then it may be an outage
+				}
+				time.Sleep(look - time.Since(began) - time.Second)
+				h.expect(updater.OK, 0)
+				time.Sleep(2 * time.Second)
+				h.expect(updater.OK, 1)
+				asked := len(w.log())
+				time.Sleep(30 * day)
+				if h.expect(updater.OK, 1); h.service().Reason != "" || len(w.log()) > 0 {
+					t.Errorf("%+v, asked %d times, then %v", h.service(), asked, w.asked)
+				}
+				h.off()
+			})
+		}
 	}
 }
 

@@ -239,7 +239,7 @@ func (e *Engine) Step(now time.Time, ev Event) Plan {
 	case Poke:
 		e.poke(now, ev.Services)
 	case Resume:
-		e.resume(ev.Service)
+		e.resume(now, ev.Service)
 	case Reserve:
 		permit = e.reserve(now, ev)
 	case Heard:
@@ -296,7 +296,7 @@ func (e *Engine) unreached(failures int, left time.Time) time.Duration {
 // device may have several, in the order of their arrival.
 func (s *service) kept(f wan.Family) netip.Addr {
 	for _, name := range s.Hosts {
-		if a, _ := published(s.rec.Hosts.Of(name), f); a.IsValid() {
+		if a, _ := published(s.rec.Hosts.At(name), f); a.IsValid() {
 			return a
 		}
 	}
@@ -313,6 +313,7 @@ func (e *Engine) poke(now time.Time, names []string) {
 			s.hold = nil
 		}
 		s.hurry(now)
+		s.doubt(now)
 	}
 }
 

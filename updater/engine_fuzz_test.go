@@ -23,6 +23,8 @@ func FuzzStep(f *testing.F) {
 	f.Add([]byte("\x18\x94\xa1\x95\x14\x18\x95\x90\x00\x50\xa1\x95"))
 	f.Add([]byte("\x11\x80\x11\x12\xa0\xa3\x20\x80\x12\xa1\xa2\x20\x2f\x11\xa3"))
 	f.Add([]byte("\x01\x30\xff\xff\x01\x26\xf8\x01\x28\x01\x27\x01"))
+	// A check that is told to wait, beside a longer wait.
+	f.Add([]byte("\x1e\x23\xab\xa9\x44\x24\xce\xdb\xfd\xf2\x86\xcc\x0a\xd7\xe3\xdf\x84\x18\xff\xcf\xc6\x9d\xde\xae\xbf\xfc"))
 	// Time that becomes known only after requests of the new process.
 	f.Add([]byte("\x11\x2a\xa6\x8d\x13\x26\x26\x26\xb3\xa1\xa1"))
 	f.Add([]byte("\x11\x2a\x2a\x2a\x2a\xa6\x12\x2a\x2a\x2a\x2a\x8c\x11\x2a\x2a\x2a\x2a\xa6\x12\x2a\x2a\x2a\x2a\xb3\xa6\x11\x2a\x2a\xbf\xa6\x12\x2a\x2a"))
@@ -44,8 +46,8 @@ type fuzzWorld struct {
 	past     time.Duration // between the last save before this process and its start
 	services []Service
 	flights  []Job
-	checks   []Check       // in flight
-	open     map[part]bool // by a crash, and not looked up since
+	checks   []Check             // in flight
+	open     map[part]netip.Addr // perhaps published before a crash, and not looked up since; invalid for any
 	saved    map[string]persist.Record
 	floor    map[string]time.Time // by service: no request before
 	blocked  map[string]string    // by service: "login" or "account"
@@ -115,7 +117,7 @@ func newFuzzWorld(t *testing.T) *fuzzWorld {
 	c.Limits = Limits{PerHour: 6, PerDay: 3, HostsPerRequest: 1, OneFamily: true}
 	c.Provider = "limited"
 	c.Hosts = append(c.Hosts, "f.example.com")
-	w := &fuzzWorld{t: t, now: start, stored: start, record: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, open: map[part]bool{}, floor: map[string]time.Time{}, blocked: map[string]string{}, last: map[string]time.Time{}, prior: map[string]time.Time{}}
+	w := &fuzzWorld{t: t, now: start, stored: start, record: start, services: []Service{a, b, c, d}, looks: map[string]*fuzzLook{}, saved: map[string]persist.Record{}, changed: map[string][]time.Time{}, open: map[part]netip.Addr{}, floor: map[string]time.Time{}, blocked: map[string]string{}, last: map[string]time.Time{}, prior: map[string]time.Time{}}
 	w.e = NewEngine(nil, time.Time{}, 7)
 	w.step(Configure{w.services})
 	return w
@@ -359,7 +361,7 @@ func (w *fuzzWorld) step(ev Event) {
 			known := w.saved[j.Service].Hosts.Of(h)
 			told := j.Request.V4.IsValid() && known.V4 == j.Request.V4 || j.Request.V6.IsValid() && known.V6 == j.Request.V6
 			if f := j.Request.From; f != "" {
-				told = f == stoodAt(known, j.Request.family())
+				told = f == stoodAt(&known, j.Request.family())
 			}
 			rec := w.e.services[slices.IndexFunc(w.e.services, func(s *service) bool { return s.Name == j.Service })].rec.Hosts.Of(h)
 			if open := rec.Open4 || rec.Open6; told && !open {

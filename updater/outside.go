@@ -289,7 +289,7 @@ func (e *Engine) take(l *look, now time.Time, ev Looked) {
 // looksFor reports whether a service has use for the answer.
 func (s *service) looksFor(l *look) bool {
 	return (s.sees[wan.IPv4].asks == l || s.sees[wan.IPv6].asks == l) && s.Enabled && s.rec.Blocked == "" &&
-		slices.ContainsFunc(s.Hosts, func(name string) bool { return s.rec.Hosts.Of(name).Refused == "" })
+		slices.ContainsFunc(s.Hosts, func(name string) bool { return s.rec.Hosts.At(name).Refused == "" })
 }
 
 // look starts the looks that are due and gives up those of no more use.

@@ -22,12 +22,15 @@ func (e *Engine) plan(now time.Time) Plan {
 		if e.stopped || busy[s.Account] || len(p.Jobs)+len(p.Checks) >= free {
 			continue
 		}
-		req, ok := e.due(s)
-		if !ok {
+		if !e.may(s) {
 			continue
 		}
+		req, ok := e.due(s)
 		if p.verify(e, s, req, now) {
 			busy[s.Account] = s.busy()
+			continue
+		}
+		if !ok {
 			continue
 		}
 		if at := e.earliest(s, req); at.After(now) {
@@ -126,11 +129,16 @@ type need struct {
 	free   time.Time // not before, by the name's own limit
 }
 
+// may reports whether a service may do anything.
+func (e *Engine) may(s *service) bool {
+	return e.shut == "" && s.Enabled && s.rec.Blocked == "" && s.flight == nil
+}
+
 // due returns the next request that a service needs, whenever it may leave:
 // all names that need the same families, beginning with one that may be
 // changed first.
 func (e *Engine) due(s *service) (Request, bool) {
-	if e.shut != "" || !s.Enabled || s.rec.Blocked != "" || s.flight != nil {
+	if !e.may(s) {
 		return Request{}, false
 	}
 	var few [4]need // on the stack: this runs for every service at every step
@@ -155,12 +163,12 @@ func (e *Engine) due(s *service) (Request, bool) {
 }
 
 func (s *service) needs(host string) need {
-	h := s.rec.Hosts.Of(host)
+	h := s.rec.Hosts.At(host)
 	n := need{host: host}
 	if h.Refused != "" {
 		return n
 	}
-	n.v4, n.v6 = s.lacks(h, wan.IPv4), s.lacks(h, wan.IPv6)
+	n.v4, n.v6 = s.lacks(host, wan.IPv4), s.lacks(host, wan.IPv6)
 	switch both := n.v4.IsValid() && n.v6.IsValid(); {
 	case both && s.Limits.OneFamily && s.confirmed(part{host, wan.IPv4}).After(s.confirmed(part{host, wan.IPv6})):
 		n.v4 = netip.Addr{}
@@ -176,10 +184,12 @@ func (s *service) needs(host string) need {
 }
 
 // lacks returns the address of a family that a name is yet to get.
-func (s *service) lacks(h persist.Host, f wan.Family) netip.Addr {
+func (s *service) lacks(host string, f wan.Family) netip.Addr {
+	h := s.rec.Hosts.At(host)
 	has, _ := published(h, f)
 	wanted, from := s.sees[f].Addr, s.sees[f].from
-	if !isOpen(h, f) && (from == "" && wanted == has || from != "" && from == stoodAt(h, f)) {
+	open := isOpen(h, f) && s.passes[part{host, f}].looks == 0
+	if !open && (from == "" && wanted == has || from != "" && from == stoodAt(h, f)) {
 		return netip.Addr{}
 	}
 	return wanted

@@ -120,13 +120,13 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 		st.SentToday = s.rec.SentToday
 	}
 	for _, name := range s.Hosts {
-		h := s.rec.Hosts.Of(name)
+		h := s.rec.Hosts.At(name)
 		for _, f := range wan.Families() {
 			has, since := published(h, f)
 			wanted := s.sees[f].Addr
 			if s.sees[f].from != "" {
 				wanted = netip.Addr{} // the provider's to say
-				if !s.lacks(h, f).IsValid() {
+				if !s.lacks(name, f).IsValid() {
 					wanted = has
 				}
 			}
@@ -134,7 +134,7 @@ func (e *Engine) serviceStatus(now time.Time, s *service) ServiceStatus {
 				continue
 			}
 			r := RecordStatus{Hostname: name, Type: f.RecordType(), Wanted: text(wanted), Published: text(has)}
-			if found, ok := s.stands(name, f); ok {
+			if found, ok := s.shows(name, f); ok {
 				r.Published = text(found)
 			} else if has.IsValid() {
 				r.Since = since.UTC().Format(time.RFC3339)
@@ -163,7 +163,7 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 		return NeedsUser, s.rec.Blocked + s.resumeHint(), ""
 	case s.flight != nil:
 		return Sending, s.flight.says(s.Title), ""
-	case s.check != nil:
+	case s.check != nil && !s.check.Quiet:
 		return Verifying, s.looksUp(), ""
 	case due && at.After(now) && s.held().kind == Clock:
 		return BadClock, s.hold.why + "; it goes on by itself when the clock is right", next
@@ -183,7 +183,7 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 		return Waiting, fmt.Sprintf("another request is on its way; %s is sent after it", req.Addrs(" and ")), ""
 	}
 	for _, name := range s.Hosts {
-		if why := s.rec.Hosts.Of(name).Refused; why != "" {
+		if why := s.rec.Hosts.At(name).Refused; why != "" {
 			return NeedsUser, why + s.resumeHint(), ""
 		}
 	}
@@ -193,7 +193,8 @@ func (e *Engine) situation(now time.Time, s *service) (state State, reason, next
 	if why := e.absent(s); why != "" {
 		return s.absence(now, why)
 	}
-	return OK, cmp.Or(s.stale(), s.hidden()), ""
+	evidence, next := s.evidence(now)
+	return OK, cmp.Or(s.stale(), s.hidden(), evidence), next
 }
 
 // shown is a time of this process by the clock as it is now, which may have
@@ -251,7 +252,7 @@ func (s *service) stale() string {
 			continue
 		}
 		for _, name := range s.Hosts {
-			if a, _ := published(s.rec.Hosts.Of(name), f); a.IsValid() {
+			if a, _ := published(s.rec.Hosts.At(name), f); a.IsValid() {
 				return fmt.Sprintf("%s still has the %s record %s: %s", name, f.RecordType(), a, c.Reason)
 			}
 		}
@@ -259,8 +260,9 @@ func (s *service) stale() string {
 	return ""
 }
 
-// published is what the provider confirmed of one family, and when.
-func published(h persist.Host, f wan.Family) (netip.Addr, time.Time) {
+// published is what the provider confirmed of one family, or the DNS showed,
+// and when.
+func published(h *persist.Host, f wan.Family) (netip.Addr, time.Time) {
 	if f == wan.IPv4 {
 		return h.V4, h.Since4
 	}
@@ -268,7 +270,7 @@ func published(h persist.Host, f wan.Family) (netip.Addr, time.Time) {
 }
 
 // stoodAt is where the router stood when the provider took the address itself.
-func stoodAt(h persist.Host, f wan.Family) string {
+func stoodAt(h *persist.Host, f wan.Family) string {
 	if f == wan.IPv4 {
 		return h.From4
 	}

@@ -27,12 +27,14 @@ type Check struct {
 	Families [2]bool // by wan.Family
 	Way      Way
 	For      time.Duration // at most
+	Quiet    bool          // nobody waits for it
 }
 
 // Checked is the outcome of a Check.
 type Checked struct {
 	Key   string
 	Found []Found
+	Told  bool  // by the provider; what the DNS says is evidence only
 	Err   error // a *Fault: what the provider wants before anything else is sent
 }
 
@@ -62,21 +64,57 @@ type part struct {
 
 // pass lets requests leave without a check.
 type pass struct {
-	// but is what a request of unknown outcome carried. If that is wanted
-	// again, or what was confirmed before, it may be published already; any
-	// other address is not.
-	but   netip.Addr
 	blind bool       // the check did not find out
 	found netip.Addr // the check found this instead of the wanted address
-	again time.Time  // a check has to be made, but not before
+	again time.Time  // a check has to be made, but not before; see next
+	looks int        // what is published is looked at for the so-manieth time at again
+	asked bool       // by the user, not to wait for again
+	last  time.Time  // when it was looked at
 }
 
 // isOpen reports whether a request of unknown outcome was about a family.
-func isOpen(h persist.Host, f wan.Family) bool { return [...]bool{h.Open4, h.Open6}[f] }
+func isOpen(h *persist.Host, f wan.Family) bool { return [...]bool{h.Open4, h.Open6}[f] }
 
-func opened(h persist.Host, v4, v6 bool) persist.Host {
-	h.Open4, h.Open6 = h.Open4 || v4, h.Open6 || v6
-	return h
+// isFound reports that the DNS said what is published, and not the provider.
+func isFound(h *persist.Host, f wan.Family) bool { return [...]bool{h.Found4, h.Found6}[f] }
+
+// tried is what the request of unknown outcome carried, if there was one only.
+func tried(h *persist.Host, f wan.Family) netip.Addr {
+	if h.Tried == nil {
+		return netip.Addr{}
+	}
+	return [...]netip.Addr{h.Tried.V4, h.Tried.V6}[f]
+}
+
+func try(h *persist.Host, f wan.Family, a netip.Addr) {
+	if tried(h, f) == a {
+		return
+	}
+	t := &persist.Tried{V4: tried(h, wan.IPv4), V6: tried(h, wan.IPv6)}
+	if h.Tried = t; f == wan.IPv4 {
+		t.V4 = a
+	} else {
+		t.V6 = a
+	}
+	if !t.V4.IsValid() && !t.V6.IsValid() {
+		h.Tried = nil
+	}
+}
+
+// opened notes that nobody knows what became of a request with this address.
+func opened(h *persist.Host, f wan.Family, a netip.Addr) {
+	if f == wan.IPv4 {
+		h.Open4 = true
+	} else {
+		h.Open6 = true
+	}
+	try(h, f, a)
+}
+
+// mayBeLate reports whether a request of unknown outcome that carried something
+// else may yet land.
+func mayBeLate(h *persist.Host, f wan.Family, a netip.Addr) bool {
+	return isOpen(h, f) && tried(h, f) != a && (tried(h, f).IsValid() || !isFound(h, f))
 }
 
 // recall takes the intents that an earlier process left for what they are:
@@ -88,7 +126,12 @@ func (e *Engine) recall() {
 		}
 		hosts := slices.Clone(r.Hosts)
 		for _, host := range r.Intent.Hosts {
-			hosts.Set(host, opened(hosts.Of(host), r.Intent.V4.IsValid(), r.Intent.V6.IsValid()))
+			h := hosts.Edit(host)
+			for f, a := range []netip.Addr{wan.IPv4: r.Intent.V4, wan.IPv6: r.Intent.V6} {
+				if a.IsValid() {
+					opened(h, wan.Family(f), a)
+				}
+			}
 		}
 		if r.Intent.Uncounted {
 			r.Count(cmp.Or(r.Day, r.Intent.At.UTC().Format(time.DateOnly)))
@@ -100,13 +143,24 @@ func (e *Engine) recall() {
 
 // open notes that nobody knows what a request did to a name.
 func (s *service) open(req Request, host string) {
-	hosts := &s.rec.Hosts
-	hosts.Set(host, opened(hosts.Of(host), req.V4.IsValid(), req.V6.IsValid()))
+	h := s.rec.Hosts.Edit(host)
 	for _, f := range wan.Families() {
 		if a := req.Addr(f); a.IsValid() {
-			s.let(part{host, f}, pass{but: a})
+			s.opened(h, part{host, f}, a)
 		}
 	}
+}
+
+// opened also sees to it that what is published is looked up before the same is
+// sent again. After several requests, of which any may land last, only another
+// one settles what is published.
+func (s *service) opened(h *persist.Host, r part, a netip.Addr) {
+	s.passed(r)
+	if mayBeLate(h, r.family, a) {
+		a = netip.Addr{}
+		s.let(r, pass{})
+	}
+	opened(h, r.family, a)
 }
 
 func (s *service) let(r part, p pass) {
@@ -129,20 +183,24 @@ func (s *service) unheard(req Request) {
 	maps.DeleteFunc(s.passes, func(r part, p pass) bool { return p.blind && slices.Contains(req.Hosts, r.host) })
 }
 
-// unsure reports whether a check has to come before a request. What the
-// provider takes from the connection nobody else can know.
+// unsure reports whether a check has to come before a request: what is wanted
+// may be published already. Another address than that of a request of unknown
+// outcome is sent, though the DNS may show it, for that request may land after
+// the look. What the provider takes from the connection nobody else can know.
 func (s *service) unsure(host string, f wan.Family) bool {
-	h := s.rec.Hosts.Of(host)
+	h := s.rec.Hosts.At(host)
 	has, _ := published(h, f)
-	wanted := s.lacks(h, f)
-	if !wanted.IsValid() || s.sees[f].from != "" || h.Refused != "" {
-		return false
-	}
+	wanted := s.lacks(host, f)
 	p, passed := s.passes[part{host, f}]
-	if !passed || !p.again.IsZero() {
-		return isOpen(h, f) || !has.IsValid()
+	switch {
+	case !wanted.IsValid(), s.sees[f].from != "", h.Refused != "", passed && (p.again.IsZero() || p.looks > 0):
+		return false
+	case !isOpen(h, f):
+		return !has.IsValid()
+	case tried(h, f).IsValid():
+		return wanted == tried(h, f)
 	}
-	return isOpen(h, f) && p.but.IsValid() && (wanted == p.but || wanted == has)
+	return wanted == has || !isFound(h, f)
 }
 
 // verify starts the check that has to come before the service's next request,
@@ -152,29 +210,35 @@ func (p *Plan) verify(e *Engine, s *service, req Request, now time.Time) bool {
 	if s.check != nil {
 		return true
 	}
-	at := s.ready(req)
-	var parts []part
+	at, quiet := s.ready(req), true
+	var parts, again []part
 	for _, host := range s.Hosts {
 		for _, f := range wan.Families() {
-			if !s.unsure(host, f) {
-				continue
-			}
 			r := part{host, f}
-			at = later(at, s.passes[r].again)
-			parts = append(parts, r)
+			switch look, ok := s.lookAt(r); {
+			case s.unsure(host, f):
+				at = later(at, s.passes[r].again)
+				parts = append(parts, r)
+			case !ok:
+			case look.After(now):
+				p.wake(look)
+			default:
+				quiet = quiet && !s.passes[r].asked
+				again = append(again, r)
+			}
 		}
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0 && len(again) == 0:
 		return false
-	}
-	if at.After(now) {
+	case len(parts) > 0 && at.After(now):
 		p.wake(at)
 		return true
 	}
-	c := Check{Service: s.Name, Account: s.Account, Login: s.Login, For: firstFor}
-	for _, r := range parts {
+	c := Check{Service: s.Name, Account: s.Account, Login: s.Login, For: firstFor, Quiet: quiet && len(parts) == 0}
+	for _, r := range append(parts, again...) {
 		c.Families[r.family] = true
-		if isOpen(s.rec.Hosts.Of(r.host), r.family) {
+		if isOpen(s.rec.Hosts.At(r.host), r.family) {
 			c.For = checkFor
 		}
 		if !slices.Contains(c.Hosts, r.host) {
@@ -212,25 +276,13 @@ func (e *Engine) checked(now time.Time, ev Checked) {
 		}
 		return
 	}
-	hosts, settled := &s.rec.Hosts, false
+	settled := false
 	for _, host := range c.Hosts {
 		found := ev.of(host)
 		for _, f := range wan.Families() {
-			wanted, addrs := s.lacks(hosts.Of(host), f), found.Addrs[f]
-			switch r := (part{host, f}); {
-			case !c.Families[f] || s.sees[f].from != "":
-			case !found.Known[f]:
-				s.let(r, pass{blind: true})
-			case !wanted.IsValid(): // the WAN flaps: there is nothing to compare it with
-				s.let(r, pass{again: now.Add(soon(1))})
-			case len(addrs) == 0:
-				s.let(r, pass{})
-			case len(addrs) > 1 || addrs[0] != wanted:
-				s.let(r, pass{found: addrs[0]})
-			default:
-				hosts.Set(host, confirm(hosts.Of(host), f, wanted, "", stamp(now)))
-				s.passed(r)
-				settled = true
+			if c.Families[f] && s.sees[f].from == "" {
+				is := e.compare(now, s, part{host, f}, found, ev.Told)
+				settled = settled || is
 			}
 		}
 	}
@@ -253,9 +305,9 @@ func (ev Checked) of(host string) Found {
 	return ev.Found[i]
 }
 
-// stands returns what a check found published instead of what is wanted.
-func (s *service) stands(host string, f wan.Family) (netip.Addr, bool) {
-	h := s.rec.Hosts.Of(host)
+// shows returns what a check found published instead of what is wanted.
+func (s *service) shows(host string, f wan.Family) (netip.Addr, bool) {
+	h := s.rec.Hosts.At(host)
 	has, _ := published(h, f)
 	found := s.passes[part{host, f}].found
 	return found, found.IsValid() && (isOpen(h, f) || !has.IsValid())
@@ -268,7 +320,7 @@ func (s *service) looksUp() string {
 		names += fmt.Sprintf(" and %d more", more)
 	}
 	for _, host := range s.check.Hosts {
-		if h := s.rec.Hosts.Of(host); h.Open4 || h.Open6 {
+		if h := s.rec.Hosts.At(host); h.Open4 && !h.Found4 || h.Open6 && !h.Found6 {
 			return fmt.Sprintf("whether the last request took effect is not known; looking up what is published for %s before anything is sent", names)
 		}
 	}
@@ -284,7 +336,7 @@ func verify(ctx context.Context, c Check, by Carrier) Checked {
 		fault, _ := err.(*Fault) //nolint:errorlint // Reader's contract
 		switch {
 		case err == nil:
-			return Checked{Key: c.Key, Found: read(c.Hosts, list)}
+			return Checked{Key: c.Key, Found: read(c.Hosts, list), Told: true}
 		case fault != nil && (fault.Kind == Throttled || fault.Kind == Blocked):
 			return Checked{Key: c.Key, Err: fault}
 		}

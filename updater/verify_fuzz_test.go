@@ -10,11 +10,16 @@ import (
 
 // crash notes whose outcome is not known when the process dies.
 func (w *fuzzWorld) crash() {
-	w.checks, w.open = nil, map[part]bool{}
+	w.checks, w.open = nil, map[part]netip.Addr{}
 	for _, r := range w.saved {
 		for name, h := range r.Hosts.All() {
 			for _, f := range wan.Families() {
-				w.open[part{name, f}] = isOpen(h, f)
+				if isOpen(&h, f) {
+					w.open[part{name, f}] = tried(&h, f)
+				}
+				if has, _ := published(&h, f); isFound(&h, f) && !tried(&h, f).IsValid() {
+					w.open[part{name, f}] = has
+				}
 			}
 		}
 		if r.Intent == nil {
@@ -22,7 +27,9 @@ func (w *fuzzWorld) crash() {
 		}
 		for _, name := range r.Intent.Hosts {
 			for f, a := range []netip.Addr{wan.IPv4: r.Intent.V4, wan.IPv6: r.Intent.V6} {
-				w.open[part{name, wan.Family(f)}] = w.open[part{name, wan.Family(f)}] || a.IsValid()
+				if a.IsValid() {
+					w.open[part{name, wan.Family(f)}] = a
+				}
 			}
 		}
 	}
@@ -37,7 +44,8 @@ func (w *fuzzWorld) find(n int) {
 	c := w.checks[i]
 	w.checks = slices.Delete(w.checks, i, i+1)
 	s := w.e.services[slices.IndexFunc(w.e.services, func(s *service) bool { return s.Name == c.Service })]
-	ev := Checked{Key: c.Key}
+	ev := Checked{Key: c.Key, Told: n >= 8}
+	before := slices.Clone(s.rec.Hosts)
 	if fault := (&Fault{Kind: Throttled, Detail: "fault", RetryAfter: time.Duration(n) * 10 * time.Minute}); n >= 14 {
 		if n == 15 {
 			fault.Kind, fault.Login = Blocked, len(w.flights) > 0
@@ -57,7 +65,9 @@ func (w *fuzzWorld) find(n int) {
 	for j, host := range c.Hosts {
 		found := Found{Host: host}
 		for _, f := range wan.Families() {
-			w.open[part{host, f}] = w.open[part{host, f}] && !c.Families[f]
+			if c.Families[f] {
+				delete(w.open, part{host, f})
+			}
 			wanted := s.sees[f].Addr
 			switch (n + j) % 4 {
 			case 0:
@@ -76,6 +86,22 @@ func (w *fuzzWorld) find(n int) {
 		ev.Found = append(ev.Found, found)
 	}
 	w.step(ev)
+	if ev.Told {
+		return
+	}
+	for _, host := range c.Hosts {
+		for _, f := range wan.Families() {
+			was, is := before.Of(host), s.rec.Hosts.Of(host)
+			had, _ := published(&was, f)
+			has, _ := published(&is, f)
+			if isOpen(&was, f) && !isOpen(&is, f) || has != had && has.IsValid() && !isFound(&is, f) {
+				w.t.Fatalf("the DNS was taken for the provider: %+v became %+v", was, is)
+			}
+			if lost := tried(&was, f); lost.IsValid() && isFound(&is, f) && !isFound(&was, f) && has != lost {
+				w.t.Fatalf("%s settles the outcome of a request with %s", has, lost)
+			}
+		}
+	}
 }
 
 // checking looks at what a plan wants to know, and what it sends unknowing.
@@ -100,8 +126,13 @@ func (w *fuzzWorld) checking(ev Event, plan Plan) {
 		}
 		for _, host := range j.Request.Hosts {
 			for _, f := range wan.Families() {
-				if j.Request.From == "" && j.Request.Addr(f).IsValid() && w.open[part{host, f}] {
+				a := j.Request.Addr(f)
+				carried, open := w.open[part{host, f}]
+				if j.Request.From == "" && a.IsValid() && open && (a == carried || !carried.IsValid()) {
 					w.t.Fatalf("%T: %+v leaves before the outcome of the last request was looked up", ev, j)
+				}
+				if a.IsValid() {
+					delete(w.open, part{host, f})
 				}
 			}
 		}
