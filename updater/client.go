@@ -66,10 +66,6 @@ func NewClient(c ClientConfig) *Client {
 	return client
 }
 
-// Excerpt makes what somebody said fit for a message: without secrets, printable
-// and short.
-func (c *Client) Excerpt(s string) string { return Excerpt(redact(s, c.secrets)) }
-
 // errRedirect is a redirect that is not followed.
 type errRedirect struct{ why string }
 
