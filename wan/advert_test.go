@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -174,7 +175,7 @@ func (a advertisements) learn(device string, from netip.Addr, m *ndp.RouterAdver
 	if err != nil {
 		return false, err
 	}
-	msg, err := parseRA(b, from, maxHops)
+	msg, err := parseRA(b, from, ndp.HopLimit)
 	if err != nil {
 		return false, err
 	}
@@ -341,6 +342,9 @@ func FuzzRA(f *testing.F) {
 		if m != nil {
 			_, _ = a.line("wan0").learn(gateway, m, noon)
 		}
+		if whole, wrong := ndp.ParseMessage(b); err == nil && wrong == nil {
+			agree(t, m, whole)
+		}
 		before := world(made("wan0", "2a00:1::9/64"), made("wan1", "2a00:1::9/64"), by6("wan0", 1), by6("wan1", 2))
 		after := a.on(before.clone(), noon)
 		if m == nil && !after.Equal(before) {
@@ -355,6 +359,27 @@ func FuzzRA(f *testing.F) {
 			t.Fatalf("%x withdraws another prefix: %+v", b, after)
 		}
 	})
+}
+
+// agree wants an advertisement to say what ndp reads in it.
+func agree(t *testing.T, got *message, whole ndp.Message) {
+	t.Helper()
+	ra, ok := whole.(*ndp.RouterAdvertisement)
+	if !ok {
+		t.Fatalf("%T was read as an advertisement", whole)
+	}
+	want := message{lifetime: ra.RouterLifetime}
+	for _, o := range ra.Options {
+		if p, ok := o.(*ndp.PrefixInformation); ok && p.AutonomousAddressConfiguration && !p.Prefix.IsLinkLocalUnicast() {
+			want.offers = append(want.offers, offer{
+				prefix:    netip.PrefixFrom(p.Prefix, int(p.PrefixLength)),
+				preferred: term{lasts: p.PreferredLifetime}, valid: term{lasts: p.ValidLifetime},
+			})
+		}
+	}
+	if !reflect.DeepEqual(*got, want) {
+		t.Fatalf("read %+v, want %+v", *got, want)
+	}
 }
 
 func TestKernelWithdrawnPrefixIsHeardBeforeTheKernelActs(t *testing.T) {

@@ -6,16 +6,13 @@ import (
 	"net/netip"
 	"os"
 
+	"github.com/mdlayher/ndp"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// What ICMPv6 says (RFC 4861).
-const (
-	solicitation  = 133
-	advertisement = 134
-	maxHops       = 255
-)
+// advertisement is the type of the ICMPv6 message (RFC 4861, section 4.2).
+const advertisement = 134
 
 // ear hears what the kernel hears of router advertisements: all nodes' group
 // is joined by every device. It is opened once, since that takes CAP_NET_RAW,
@@ -57,7 +54,7 @@ func newEar() (*ear, error) {
 			unix.SetsockoptICMPv6Filter(fd, unix.IPPROTO_ICMPV6, unix.ICMPV6_FILTER, &but),
 			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1),
 			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1),
-			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, maxHops),
+			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, ndp.HopLimit),
 		)
 	}))
 	if err != nil {
@@ -80,9 +77,13 @@ func (e *ear) admit(lines advertisements) error {
 // solicit asks the routers of a line to advertise themselves. They answer, or do
 // so soon anyway (RFC 4861, section 6.3.7).
 func (e *ear) solicit(n *line) {
+	message, err := ndp.MarshalMessage(&ndp.RouterSolicitation{})
+	if err != nil {
+		return
+	}
 	_ = control(e.socket, func(fd int) error {
 		to := unix.SockaddrInet6{Addr: netip.IPv6LinkLocalAllRouters().As16(), ZoneId: uint32(n.index)}
-		return unix.Sendto(fd, []byte{solicitation, 7: 0}, 0, &to)
+		return unix.Sendto(fd, message, 0, &to)
 	})
 }
 

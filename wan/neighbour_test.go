@@ -302,7 +302,7 @@ func TestKernelOnlyTheWANsAdvertisementsWakeUs(t *testing.T) {
 		for _, from := range want {
 			m, err := e.read()
 			must(t, err)
-			if m.from.String() != from || m.index != n.index || m.hopLimit != maxHops || m.data[0] != advertisement {
+			if m.from.String() != from || m.index != n.index || m.hopLimit != ndp.HopLimit || m.data[0] != advertisement {
 				t.Errorf("heard %s at %d with %d hops, want %s", m.from, m.index, m.hopLimit, from)
 			}
 		}
