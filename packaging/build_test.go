@@ -187,7 +187,7 @@ func TestRouterBinaryLinksNothingUnwanted(t *testing.T) {
 func TestFloors(t *testing.T) {
 	allowed := map[string][]string{
 		"wandns/wan":               {},
-		"wandns/persist":           {},
+		"wandns/persist":           {"wandns/updater/safefile"},
 		"wandns/openwrt/uci":       {},
 		"wandns/updater/http1":     {},
 		"wandns/updater/safefile":  {},

@@ -19,15 +19,6 @@ type Moment struct {
 	Up      time.Duration `json:"up,omitempty"`      // since then
 }
 
-// load reads the moment of the last save.
-func (m *Moment) load(meta *bbolt.Bucket) error {
-	v := meta.Get(momentKey)
-	if v == nil {
-		return nil
-	}
-	return json.Unmarshal(v, m)
-}
-
 func (m *Moment) store(meta *bbolt.Bucket) error {
 	m.Time, m.Wall = m.Time.UTC().Round(0), m.Wall.UTC().Round(0)
 	v, err := json.Marshal(m)

@@ -2,11 +2,11 @@ package persist
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -15,6 +15,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
+
+	"wandns/updater/safefile"
 )
 
 // Errors of Open and Trouble, to be told apart with errors.Is.
@@ -120,19 +122,14 @@ func (s *Store) load() ([]byte, error) {
 }
 
 func read(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for its other end
+	f, err := safefile.Read(context.Background(), path, maxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	pages, err := open(b)
+	pages, err := open([]byte(f.Text))
 	if errors.Is(err, ErrNewer) {
 		return nil, fmt.Errorf("%s was %w; install that version again, or move the file away and restart wandns", path, err)
 	}
@@ -174,43 +171,42 @@ func (s *Store) setAside(why error) error {
 }
 
 // decode reads bbolt's pages: all that is in them, or nothing.
-func decode(pages []byte) (moment Moment, records map[string]Record, err error) {
+func decode(all []byte) (moment Moment, records map[string]Record, err error) {
 	defer func() {
-		if p := recover(); p != nil { // bbolt panics on pages that make no sense
-			err = fmt.Errorf("damaged: %v", p)
+		if recover() != nil {
+			err = errPages
 		}
 		if err != nil {
 			moment, records = Moment{}, map[string]Record{}
 		}
 	}()
-	db, err := inMemory(pages)
-	if err != nil {
-		return moment, nil, err
-	}
 	records = map[string]Record{}
-	err = db.View(func(tx *bbolt.Tx) error {
-		meta, services := tx.Bucket(metaBucket), tx.Bucket(serviceBucket)
-		if meta == nil || services == nil {
-			return errors.New("damaged: it holds something else")
-		}
-		if err := moment.load(meta); err != nil {
-			return fmt.Errorf("damaged: %w", err)
-		}
-		return services.ForEach(func(name, v []byte) error {
-			var r Record
-			if err := json.Unmarshal(v, &r); err != nil {
-				return fmt.Errorf("damaged: read the state of %s: %w", name, err)
+	p := pages{all: all}
+	err = p.buckets([][]byte{metaBucket, serviceBucket}, func(bucket, key, v []byte) error {
+		if &bucket[0] == &metaBucket[0] {
+			if string(key) != string(momentKey) {
+				return nil // a later version's
 			}
-			records[string(name)] = r
-			return nil
-		})
+			return damaged(json.Unmarshal(v, &moment), "when it was saved")
+		}
+		var r Record
+		err := json.Unmarshal(v, &r)
+		records[string(key)] = r
+		return damaged(err, "the state of "+string(key))
 	})
-	return moment, records, errors.Join(err, db.Close())
+	return moment, records, err
+}
+
+func damaged(err error, what string) error {
+	if err != nil {
+		err = fmt.Errorf("damaged: read %s: %w", what, err)
+	}
+	return err
 }
 
 // encode makes bbolt's pages: ten services fit in 16 KiB.
 func encode(moment Moment, records iter.Seq2[string, Record]) ([]byte, error) {
-	db, err := inMemory(nil)
+	db, err := inMemory()
 	if err != nil {
 		return nil, err
 	}
@@ -251,19 +247,16 @@ func encode(moment Moment, records iter.Seq2[string, Record]) ([]byte, error) {
 	return pages.Bytes(), errors.Join(err, db.Close())
 }
 
-// inMemory makes a database of pages, or an empty one.
-func inMemory(pages []byte) (*bbolt.DB, error) {
+// inMemory makes an empty database.
+func inMemory() (*bbolt.DB, error) {
 	fd, err := unix.MemfdCreate("wandns-state", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("get memory for the state: %w", err)
 	}
 	file := os.NewFile(uintptr(fd), "memory")
-	if _, err := file.Write(pages); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
 	return bbolt.Open("memory", 0o600, &bbolt.Options{
 		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return file, nil },
-		PageSize:     512, // the default is the kernel's, up to 64 KiB
+		PageSize:     leastPage, // the default is the kernel's, up to 64 KiB
 		NoSync:       true,
 		NoStatistics: true,
 		FreelistType: bbolt.FreelistArrayType,

@@ -224,7 +224,7 @@ func TestDamageIsSetAside(t *testing.T) {
 
 // Of a file with one record that cannot be read nothing is believed.
 func TestADamagedRecordDamagesTheFile(t *testing.T) {
-	db, err := inMemory(nil)
+	db, err := inMemory()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +362,7 @@ func TestLeftoverOfACrashIsHarmless(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
+func FuzzTrailer(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(seal(make([]byte, 4096)))
 	f.Fuzz(func(t *testing.T, b []byte) {

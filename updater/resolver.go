@@ -7,16 +7,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"wandns/updater/safefile"
 )
 
 // Which resolvers are asked is read at each question, for requests as for
@@ -64,20 +64,8 @@ func resolvers(files []string) []string {
 // was deleted or replaced. It names servers of a line that may be gone as well;
 // the router's own is still there, or refuses at once.
 func readResolv(name string) (text string, gone bool) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", false
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 64<<10))
-	if err != nil {
-		return "", false
-	}
-	if info, err := f.Stat(); err == nil {
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		gone = ok && stat.Nlink == 0
-	}
-	return string(b), gone
+	f, err := safefile.Read(context.Background(), name, 64<<10) // in memory: no server has it
+	return f.Text, err == nil && f.Gone
 }
 
 // ask puts a question to the resolvers and takes the first good answer, which

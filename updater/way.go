@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"wandns/updater/safefile"
 	"wandns/wan"
 )
 
@@ -143,7 +144,7 @@ func (w Way) take(fd int, v4 bool, mwan3 string) error {
 		return nil
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark)); err != nil {
-		return errWay{fmt.Sprintf("it cannot be marked for mwan3 with %#x", mark), err, "give wandns the capability net_admin"}
+		return errWay{fmt.Sprintf("it cannot be marked for mwan3 with %#x", mark), err, "restart wandns, which gives up what that takes where mwan3 does not run at its start, or give it the capability net_admin"}
 	}
 	return nil
 }
@@ -158,8 +159,8 @@ func markFor(mwan3 string) (uint32, bool) {
 		return 0, false
 	}
 	const byDefault = 0x3f00
-	b, err := os.ReadFile(filepath.Join(mwan3, "mmx_mask"))
-	mask, parseErr := strconv.ParseUint(strings.TrimSpace(string(b)), 0, 32)
+	f, err := safefile.Read(context.Background(), filepath.Join(mwan3, "mmx_mask"), 1<<10)
+	mask, parseErr := strconv.ParseUint(strings.TrimSpace(f.Text), 0, 32)
 	if err != nil || parseErr != nil || mask == 0 {
 		return byDefault, true
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/signal"
 	"runtime"
@@ -44,6 +45,7 @@ func become(user, file string, cfg *config, once bool) error {
 			return err
 		}
 	}
+	closeInherited()
 	runtime.LockOSThread() // whose credentials the new program has
 	if err := confine(uid, gid, needed()); err != nil {
 		return err
@@ -54,6 +56,20 @@ func become(user, file string, cfg *config, once bool) error {
 		signal.Ignore(syscall.SIGHUP)
 	}
 	return fmt.Errorf("start again: %w", syscall.Exec(self, os.Args, os.Environ())) //nolint:gosec // this program
+}
+
+// closeInherited leaves the next program no file of who started this one, but
+// for its input and output.
+func closeInherited() {
+	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	list, _ := os.ReadDir("/proc/self/fd") // before Linux 5.11
+	for _, f := range list {
+		if fd, err := strconv.Atoi(f.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
 }
 
 // writable reports a directory that this user cannot use: without a lock in it
@@ -98,11 +114,11 @@ func give(dir string, mode os.FileMode, uid, gid int) error {
 
 // lookUp finds a user in /etc/passwd, where OpenWrt has all of them.
 func lookUp(user string) (uid, gid int, err error) {
-	b, err := os.ReadFile("/etc/passwd")
+	text, _, err := readSmall("/etc/passwd")
 	if err != nil {
 		return 0, 0, err
 	}
-	for line := range strings.Lines(string(b)) {
+	for line := range strings.Lines(text) {
 		f := strings.Split(line, ":")
 		if len(f) < 4 || f[0] != user {
 			continue
@@ -119,19 +135,24 @@ func lookUp(user string) (uid, gid int, err error) {
 // needed are the capabilities to keep. Before Linux 5.17 marking packets, which
 // gets them past mwan3, takes more.
 func needed() []int {
-	var u unix.Utsname
-	if _, err := os.Stat(updater.MWAN3); err == nil && unix.Uname(&u) == nil && before517(unix.ByteSliceToString(u.Release[:])) {
+	if _, err := os.Stat(updater.MWAN3); err == nil && olderKernel(5, 17) {
 		return []int{unix.CAP_NET_RAW, unix.CAP_NET_ADMIN}
 	}
 	return []int{unix.CAP_NET_RAW}
 }
 
-func before517(release string) bool {
-	major, rest, _ := strings.Cut(release, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	a, errA := strconv.Atoi(major)
-	b, errB := strconv.Atoi(minor)
-	return errA == nil && errB == nil && (a < 5 || a == 5 && b < 17)
+// olderKernel reports a kernel that is older.
+func olderKernel(major, minor int) bool {
+	var u unix.Utsname
+	return unix.Uname(&u) == nil && older(unix.ByteSliceToString(u.Release[:]), major, minor)
+}
+
+func older(release string, major, minor int) bool {
+	x, rest, _ := strings.Cut(release, ".")
+	y, _, _ := strings.Cut(rest, ".")
+	a, errA := strconv.Atoi(x)
+	b, errB := strconv.Atoi(y)
+	return errA == nil && errB == nil && (a < major || a == major && b < minor)
 }
 
 // confine makes of this thread one of a user that has some capabilities and,

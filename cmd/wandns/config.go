@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -18,9 +19,10 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"syscall"
+	"time"
 
 	"wandns/updater"
+	"wandns/updater/safefile"
 	"wandns/wan"
 )
 
@@ -219,32 +221,24 @@ const (
 	maxLine   = 4 << 10
 )
 
-// readSmall reads a regular file, and says whether others may read it too,
-// apart from a group that gives it to this process. Its error does not name
-// the file: a secret may stand in its place.
+// soon is how long a file may take, wherever it lies.
+const soon = 3 * time.Second
+
+// readSmall reads a file, and says whether others may read it too, apart from a
+// group that gives it to this process. Its error does not name the file: a
+// secret may stand in its place.
 func readSmall(file string) (text string, open bool, err error) {
-	info, err := os.Stat(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", false, fs.ErrNotExist
-	case err != nil:
-		return "", false, errors.Unwrap(err)
-	case info.IsDir():
-		return "", false, errors.New("it is a directory")
-	case !info.Mode().IsRegular():
-		return "", false, errors.New("it is no regular file")
-	case info.Size() > maxConfig:
-		return "", false, fmt.Errorf("it is larger than %d KiB", maxConfig>>10)
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	f, err := safefile.Read(ctx, file, maxConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fs.ErrNotExist // in plainer words
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", false, errors.Unwrap(err)
-	}
-	others := os.FileMode(0o077)
-	if s, ok := info.Sys().(*syscall.Stat_t); ok && int(s.Uid) != os.Geteuid() && int(s.Gid) == os.Getegid() {
+	others := fs.FileMode(0o077)
+	if f.UID != os.Geteuid() && f.GID == os.Getegid() {
 		others = 0o027
 	}
-	return string(b), info.Mode().Perm()&others != 0, nil
+	return f.Text, f.Mode&others != 0, err
 }
 
 // carrier carries requests. More secrets are those that the configuration does

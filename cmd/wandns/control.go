@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"wandns/updater"
 )
 
@@ -53,8 +55,7 @@ type controlReply struct {
 // answers belongs to a running daemon.
 func listenControl(ctx context.Context, runDir string) (net.Listener, error) {
 	path := filepath.Join(runDir, socketName)
-	dialer := net.Dialer{Timeout: time.Second}
-	if c, err := dialer.DialContext(ctx, "unix", path); err == nil {
+	if c, err := dialControl(ctx, runDir); err == nil {
 		c.Close()
 		return nil, fmt.Errorf("%s is %w", runDir, errRunning)
 	}
@@ -138,11 +139,12 @@ var errNoDaemon = errors.New("no daemon is running")
 // or tells a person what is wrong.
 func askDaemon(ctx context.Context, runDir string, req controlRequest) (controlReply, error) {
 	var reply controlReply
-	path := filepath.Join(runDir, socketName)
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	conn, err := dialControl(ctx, runDir)
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return reply, fmt.Errorf("only the user that runs the daemon may ask it (%s); try as root", path)
+		return reply, fmt.Errorf("only the user that runs the daemon may ask it (%s); try as root", filepath.Join(runDir, socketName))
+	case errors.Is(err, errImpostor):
+		return reply, err
 	case err != nil:
 		return reply, errNoDaemon
 	}
@@ -150,12 +152,50 @@ func askDaemon(ctx context.Context, runDir string, req controlRequest) (controlR
 	_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
 	err = json.NewEncoder(conn).Encode(req)
 	if err == nil {
-		err = json.NewDecoder(conn).Decode(&reply)
+		err = json.NewDecoder(io.LimitReader(conn, 4<<20)).Decode(&reply) // of thousands of services
 	}
 	if err != nil {
-		return reply, fmt.Errorf("the daemon did not answer (%w); look at: wandns status", err)
+		return reply, fmt.Errorf("the daemon did not answer (%s); look at: wandns status", oneLine(err.Error()))
 	}
 	return reply, nil
+}
+
+var errImpostor = errors.New("what listens there is not the daemon of the folder's owner; correct run_dir, or restart wandns")
+
+// dialControl connects to the daemon of a folder, which is its user's: not to a
+// socket elsewhere that a link there leads to, nor to anybody else's.
+func dialControl(ctx context.Context, runDir string) (net.Conn, error) {
+	fd, err := unix.Open(filepath.Join(runDir, socketName), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var folder, socket unix.Stat_t
+	if err := errors.Join(unix.Stat(runDir, &folder), unix.Fstat(fd, &socket)); err != nil {
+		return nil, err
+	}
+	if socket.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return nil, errImpostor
+	}
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return nil, err
+	}
+	err = errImpostor
+	if raw, failed := conn.(*net.UnixConn).SyscallConn(); failed == nil { //nolint:forcetypeassert // by its network
+		_ = raw.Control(func(fd uintptr) {
+			peer, failed := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+			if failed == nil && (peer.Uid == folder.Uid || peer.Uid == 0 || int(peer.Uid) == os.Geteuid()) {
+				err = nil
+			}
+		})
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func unknownService(name string, names []string) string {

@@ -59,6 +59,7 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
+	limit()
 	syscall.Umask(0o022) // status is for everybody to read
 
 	if err := os.MkdirAll(cfg.RunDir, 0o755); err != nil {
@@ -105,7 +106,6 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 			defer l.Close()
 			go serveControl(ctx, l, commands, func() []string { return *services.Load() }, log)
 		}
-		go c.reload(ctx, src, cfg.awaited(), hup, commands, log, adopt)
 	}
 
 	clock := updater.NewTimekeeper(store.Moment(), updater.ReadClock(src.handed()))
@@ -150,6 +150,14 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 			}
 			return replaceFile(path, text())
 		},
+	}
+	folders := []string{cfg.StateDir, cfg.RunDir, metricsDir}
+	if cfg.MetricsFile != "" {
+		folders = append(folders, filepath.Dir(cfg.MetricsFile))
+	}
+	harden(log, folders...)
+	if !once {
+		go c.reload(ctx, src, cfg.awaited(), hup, commands, log, adopt)
 	}
 	if err := store.Trouble(); errors.Is(err, persist.ErrNewer) {
 		runner.Engine.Shut(err.Error())

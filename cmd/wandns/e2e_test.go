@@ -38,10 +38,11 @@ import (
 //	wan1 ---- isp1      No-IP listens on loopback
 
 const (
-	beWandns = "WANDNS_TEST_MAIN"
-	beISP    = "WANDNS_TEST_ISP"
-	secret   = "canary-7f3a"
-	patience = time.Minute // an emulated processor is slow
+	beWandns   = "WANDNS_TEST_MAIN"
+	beISP      = "WANDNS_TEST_ISP"
+	beHardened = "WANDNS_TEST_HARDENED"
+	secret     = "canary-7f3a"
+	patience   = time.Minute // an emulated processor is slow
 )
 
 func TestMain(m *testing.M) {
@@ -50,6 +51,8 @@ func TestMain(m *testing.M) {
 		main()
 	case os.Getenv(beISP) != "":
 		isp()
+	case os.Getenv(beHardened) != "":
+		hardened()
 	default:
 		flag.Parse()
 		if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {

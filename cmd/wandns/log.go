@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"unicode"
+	"unicode/utf8"
 )
 
 // levels are the values of log_level, each with less to read than the last.
@@ -54,12 +55,35 @@ func (l *lines) print(w io.Writer, level int32, msg string, attrs []any) {
 	_, _ = io.WriteString(w, oneLine(msg)+"\n")
 }
 
-// oneLine keeps foreign text from acting on a terminal.
+// acts reports what does something to a terminal, or makes a text look like
+// another: controls, and those of the direction of writing.
+func acts(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+}
+
+// oneLine keeps foreign text within its line.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if acts(r) {
 			return ' '
 		}
 		return r
 	}, s)
+}
+
+// harmless lets nothing foreign act on a terminal, whatever is printed: it is
+// written out, as JSON has it. A text is to come in one piece.
+type harmless struct{ io.Writer }
+
+func (s harmless) Write(b []byte) (int, error) {
+	text := make([]byte, 0, len(b))
+	for _, r := range string(b) {
+		if r != utf8.RuneError && (!acts(r) || r == '\n' || r == '\t') {
+			text = utf8.AppendRune(text, r)
+		} else {
+			text = fmt.Appendf(text, `\u%04x`, r)
+		}
+	}
+	_, err := s.Writer.Write(text)
+	return len(b), err
 }

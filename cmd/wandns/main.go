@@ -89,6 +89,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case "--version", "-version":
 		args = []string{"version"}
 	}
+	stdout, stderr = harmless{stdout}, harmless{stderr}
 	var names []string
 	for _, v := range verbs() {
 		if v.name == args[0] {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"cmp"
-	"fmt"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"wandns/updater/safefile"
 )
 
 // source is where a daemon reads its configuration.
@@ -164,14 +166,9 @@ func watch(path string) watched { return watched{path, appearance(path)} }
 
 // appearance is another text when the file may be another one.
 func appearance(path string) string {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return err.Error()
-	case info.IsDir():
-		return "a directory"
-	}
-	return fmt.Sprint(info.Size(), info.Mode(), info.ModTime())
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	return safefile.Look(ctx, path)
 }
 
 func (w watched) changed() bool { return appearance(w.path) != w.was }

@@ -1,13 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"wandns/updater"
+	"wandns/updater/safefile"
 )
 
 const statusName = "status.json"
@@ -24,7 +27,7 @@ func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 	return func(c *cli, _ []string) int {
 		dir, guessed := c.runDir()
 		path := filepath.Join(dir, statusName)
-		b, err := os.ReadFile(path)
+		b, err := statusText(dir)
 		if errors.Is(err, fs.ErrNotExist) && guessed {
 			return c.fail(exitFailed, "there is no status in %s, and the configuration %s cannot be read to look elsewhere; name another with --config FILE", dir, c.config)
 		}
@@ -42,11 +45,12 @@ func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 		if pid > 0 && pid != st.PID { // in a jail it has another for itself
 			st.PID = pid
 			b, _ = json.Marshal(st) // it came from JSON
-			b = append(b, '\n')
 		}
 		stopped := err == nil && pid == 0
 		if *asJSON {
-			fmt.Fprint(c.stdout, string(b))
+			var text bytes.Buffer
+			_ = json.Compact(&text, b) // it is JSON
+			fmt.Fprintln(c.stdout, text.String())
 		} else {
 			c.printStatus(st, stopped, time.Now())
 		}
@@ -59,11 +63,20 @@ func setupStatus(flags *flag.FlagSet) func(*cli, []string) int {
 
 // readStatus reads what a daemon last wrote.
 func readStatus(runDir string) (st updater.Status, err error) {
-	b, err := os.ReadFile(filepath.Join(runDir, statusName))
+	b, err := statusText(runDir)
 	if err == nil {
 		err = json.Unmarshal(b, &st)
 	}
 	return st, err
+}
+
+// statusText is that of a folder that is the daemon's user's.
+func statusText(runDir string) ([]byte, error) {
+	const most = 8 << 20 // several times that of a configuration as large as can be
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	f, err := safefile.ReadNoFollow(ctx, filepath.Join(runDir, statusName), most)
+	return []byte(f.Text), err
 }
 
 // notRunning says what to do to get a daemon that runs.
@@ -85,9 +98,9 @@ func (c *cli) printStatus(st updater.Status, stopped bool, now time.Time) {
 	if stopped {
 		process = "not running"
 	}
-	fmt.Fprintf(c.stdout, "wandns %s, %s\n", st.Version, process)
+	fmt.Fprintf(c.stdout, "wandns %s, %s\n", oneLine(st.Version), process)
 	for _, p := range st.Problems {
-		fmt.Fprintf(c.stdout, "PROBLEM  %s\n", p)
+		fmt.Fprintf(c.stdout, "PROBLEM  %s\n", oneLine(p))
 	}
 	for _, w := range st.WAN {
 		var holds []string
@@ -105,7 +118,7 @@ func (c *cli) printStatus(st updater.Status, stopped bool, now time.Time) {
 		if len(holds) > 0 {
 			line += "; default route for " + strings.Join(holds, " and ")
 		}
-		fmt.Fprintln(c.stdout, line)
+		fmt.Fprintln(c.stdout, oneLine(line))
 	}
 	if len(st.Services) == 0 {
 		fmt.Fprintln(c.stdout, "\nThere is no service; "+(&config{UCI: !isTOML(c.config)}).firstService())
@@ -115,14 +128,14 @@ func (c *cli) printStatus(st updater.Status, stopped bool, now time.Time) {
 	fmt.Fprint(t, "\nSERVICE\tSTATE\tHOSTNAME\tTYPE\tPUBLISHED\tWANTED\tSINCE\n")
 	for _, s := range st.Services {
 		if len(s.Records) == 0 {
-			fmt.Fprintf(t, "%s\t%s\t\t\t\t\t\n", s.Name, s.State)
+			tableRow(t, s.Name, string(s.State), "", "", "", "", "")
 		}
 		for i, r := range s.Records {
 			name, state := s.Name, string(s.State)
 			if i > 0 {
 				name, state = "", ""
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, state, r.Hostname, r.Type, dash(r.Published), dash(r.Wanted), ago(r.Since, now))
+			tableRow(t, name, state, r.Hostname, r.Type, dash(r.Published), dash(r.Wanted), ago(r.Since, now))
 		}
 	}
 	t.Flush()
@@ -130,12 +143,19 @@ func (c *cli) printStatus(st updater.Status, stopped bool, now time.Time) {
 		if s.Reason == "" || s.State == updater.Sending {
 			continue
 		}
-		fmt.Fprintf(c.stdout, "\n%s: %s", s.Name, s.Reason)
+		fmt.Fprintf(c.stdout, "\n%s", oneLine(s.Name+": "+s.Reason))
 		if next, err := time.Parse(time.RFC3339, s.Next); err == nil {
 			fmt.Fprintf(c.stdout, " (next at %s)", next.Local().Format(time.DateTime))
 		}
 		fmt.Fprintln(c.stdout)
 	}
+}
+
+func tableRow(w io.Writer, cells ...string) {
+	for i := range cells {
+		cells[i] = oneLine(cells[i])
+	}
+	fmt.Fprintln(w, strings.Join(cells, "\t"))
 }
 
 func dash(s string) string {

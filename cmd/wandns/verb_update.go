@@ -30,10 +30,10 @@ func (c *cli) control(req controlRequest) int {
 	case err != nil:
 		return c.fail(exitFailed, "%v", err)
 	case reply.Error != "":
-		return c.fail(exitUsage, "%s", reply.Error)
+		return c.fail(exitUsage, "%s", oneLine(reply.Error))
 	}
 	for _, r := range reply.Replies {
-		fmt.Fprintf(c.stdout, "%s: %s\n", r.Service, r.Outlook)
+		fmt.Fprintln(c.stdout, oneLine(r.Service+": "+r.Outlook))
 	}
 	return exitDone
 }

@@ -11,10 +11,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,77 +26,113 @@ type File struct {
 	Text     string
 	Mode     fs.FileMode // permissions
 	UID, GID int         // its owner
+	Gone     bool        // it has no name any more, though it may be mounted over one
 }
 
 // Read reads a file of at most most bytes, through symbolic links. It returns
-// when ctx is done, even if the file lies on a server that does not answer. It is
-// safe for concurrent use. Errors do not name the file, for a secret may stand in
-// its place; fs.ErrNotExist and fs.ErrPermission are told apart with errors.Is.
+// when ctx is done, even if the file lies on a server that does not answer, and
+// at once if another call hangs in the same folder. It is safe for concurrent
+// use. Errors do not name the file, for a secret may stand in its place;
+// fs.ErrNotExist and fs.ErrPermission are told apart with errors.Is.
 func Read(ctx context.Context, path string, most int64) (File, error) {
-	return shared(ctx, call{path, most, 0})
+	return timely(ctx, call{path: path, most: most})
 }
 
 // ReadNoFollow is Read of a file in a folder of another user: a symbolic link is
 // an error.
 func ReadNoFollow(ctx context.Context, path string, most int64) (File, error) {
-	return shared(ctx, call{path, most, unix.O_NOFOLLOW})
+	return timely(ctx, call{path: path, most: most, flags: unix.O_NOFOLLOW})
+}
+
+// Look returns another text when the file may be another one, or in time the
+// error as one.
+func Look(ctx context.Context, path string) string {
+	f, err := timely(ctx, call{path: path, most: -1})
+	if err != nil {
+		return err.Error()
+	}
+	return f.Text
 }
 
 type call struct {
 	path  string
-	most  int64
+	most  int64 // negative to look only
 	flags int
+	since int64 // in seconds
 }
 
-type result struct {
-	file File
-	err  error
-	done chan struct{}
-}
-
-// reading holds the calls under way: of those that hang in the kernel there is
-// one for a file, however often it is tried.
+// pending are the calls under way. The thread of one that hangs in the kernel is
+// lost, so there is one such at most for a folder and moment.
 //
-//nolint:gochecknoglobals // the threads that hang are the process's
-var reading struct {
+//nolint:gochecknoglobals // the threads are the process's
+var pending struct {
 	sync.Mutex
-	calls map[call]*result
+	calls map[*call]bool
 }
 
-func shared(ctx context.Context, c call) (File, error) {
+var errSilent = errors.New("its file system does not answer")
+
+// Pending reports that a call is under way, or hangs, and a thread with it.
+func Pending() bool {
+	pending.Lock()
+	defer pending.Unlock()
+	return len(pending.calls) > 0
+}
+
+func timely(ctx context.Context, c call) (File, error) {
 	if ctx.Done() == nil {
-		return c.read()
+		return c.read(ctx)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return File{}, err
 	}
-	reading.Lock()
-	r := reading.calls[c]
-	if r == nil {
-		r = &result{done: make(chan struct{})}
-		if reading.calls == nil {
-			reading.calls = map[call]*result{}
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // by which other calls began, too
+	c.since = int64(now.Sec)                          //nolint:unconvert // not on every processor
+	pending.Lock()
+	for other := range pending.calls {
+		if c.since-other.since > 1 && filepath.Dir(other.path) == filepath.Dir(c.path) {
+			pending.Unlock()
+			return File{}, errSilent
 		}
-		reading.calls[c] = r
-		go func() {
-			r.file, r.err = c.read()
-			reading.Lock()
-			delete(reading.calls, c)
-			reading.Unlock()
-			close(r.done)
-		}()
 	}
-	reading.Unlock()
+	if pending.calls == nil {
+		pending.calls = map[*call]bool{}
+	}
+	pending.calls[&c] = true
+	pending.Unlock()
+	type result struct {
+		File
+		error
+	}
+	done := make(chan result, 1)
+	go func() {
+		f, err := c.read(ctx)
+		pending.Lock()
+		delete(pending.calls, &c)
+		pending.Unlock()
+		done <- result{f, err}
+	}()
 	select {
-	case <-r.done:
-		return r.file, r.err
+	case r := <-done:
+		return r.File, r.error
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return File{}, errSilent
+		}
 		return File{}, context.Cause(ctx)
 	}
 }
 
-func (c call) read() (File, error) {
-	f, err := os.OpenFile(c.path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|c.flags, 0)
+func (c call) read(ctx context.Context) (File, error) {
+	if c.most < 0 {
+		return c.look()
+	}
+	f, err := c.open()
+	for errors.Is(err, unix.EAGAIN) && ctx.Done() != nil && ctx.Err() == nil { // who holds a lease on it gives it up first
+		time.Sleep(10 * time.Millisecond)
+		f, err = c.open()
+	}
 	if errors.Is(err, unix.ELOOP) {
 		return File{}, errors.New("it is a symbolic link")
 	}
@@ -121,7 +159,22 @@ func (c call) read() (File, error) {
 		return File{}, c.tooLarge()
 	}
 	s := info.Sys().(*syscall.Stat_t) //nolint:forcetypeassert // on Linux it always is
-	return File{text.String(), info.Mode().Perm(), int(s.Uid), int(s.Gid)}, nil
+	return File{text.String(), info.Mode().Perm(), int(s.Uid), int(s.Gid), s.Nlink == 0}, nil
+}
+
+func (c call) open() (*os.File, error) {
+	return os.OpenFile(c.path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|c.flags, 0)
+}
+
+func (c call) look() (File, error) {
+	info, err := os.Stat(c.path)
+	switch {
+	case err != nil:
+		return File{}, unnamed(err)
+	case info.IsDir():
+		return File{Text: "a directory"}, nil
+	}
+	return File{Text: fmt.Sprint(info.Size(), info.Mode(), info.ModTime())}, nil
 }
 
 var errIrregular = errors.New("it is no regular file")
@@ -143,7 +196,7 @@ func (c call) fits(f *os.File, info fs.FileInfo) error {
 	if slices.Contains([]int64{
 		unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC,
 		unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.BPF_FS_MAGIC, unix.PSTOREFS_MAGIC, unix.SELINUX_MAGIC,
-	}, int64(system.Type)) {
+	}, int64(system.Type)) { //nolint:unconvert // not on every processor
 		return errors.New("the kernel makes it up, and it is no file of anybody's")
 	}
 	if info.Size() > c.most {

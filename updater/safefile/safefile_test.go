@@ -80,3 +80,28 @@ func TestWhoStopsWaitingIsNotHeldUp(t *testing.T) {
 		t.Error("read")
 	}
 }
+
+// Another text when it may be another file; nothing is opened.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	seen := map[string]bool{}
+	for _, do := range []func() error{
+		func() error { return nil },
+		func() error { return os.WriteFile(path, nil, 0o600) },
+		func() error { return os.WriteFile(path, []byte("a"), 0o600) },
+		func() error { return os.Chmod(path, 0o640) },
+		func() error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) },
+		func() error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)) },
+		func() error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		now := safefile.Look(t.Context(), path)
+		if seen[now] || now != safefile.Look(t.Context(), path) || strings.Contains(now, path) {
+			t.Errorf("it looks like %q", now)
+		}
+		seen[now] = true
+	}
+}
