@@ -158,7 +158,7 @@ config service 'home'
 	option username 'user@example.com'
 	option password 'secret'
 	option server 'https://example.com:` + port + `'
-	option ca_file '/etc/ca.pem'
+	option ca_file '/etc/ssl/ca.pem'
 	option allow_private '1'
 	option family 'ipv4'
 `
@@ -191,10 +191,10 @@ config service 'home'
 	a.entry("var", 0o120777, []byte("tmp"))
 	a.entry("etc/wandns", 0o040700, nil)
 	a.entry("etc/hosts", 0o100644, []byte("127.0.0.1 localhost\n10.0.2.2 example.com\n"))
-	a.entry("etc/ca.pem", 0o100644, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: provider.Certificate().Raw}))
 	for _, dir := range []string{"etc/ssl", "etc/ssl/certs"} {
 		a.entry(dir, 0o040755, nil)
 	}
+	a.entry("etc/ssl/ca.pem", 0o100644, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: provider.Certificate().Raw}))
 	a.file(t, "etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt", 0o100644) // as much as ca-bundle
 	return a
 }

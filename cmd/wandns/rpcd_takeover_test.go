@@ -98,6 +98,8 @@ func (r *incumbent) path(name string) string { return filepath.Join(r.dir, name)
 
 func (r *incumbent) write(name, text string) {
 	r.t.Helper()
+	syscall.ForkLock.RLock() // a child of another test would have the program open to be written
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(r.path(name), []byte(strings.ReplaceAll(text, "DIR", r.dir)), 0o755); err != nil {
 		r.t.Fatal(err)
 	}
