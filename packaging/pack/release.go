@@ -72,27 +72,22 @@ func (o options) release(key usignKey) error {
 			return err
 		}
 	}
-	var sums bytes.Buffer
-	sum := func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(o.out, path)
-		if err == nil {
-			fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(b), filepath.ToSlash(name))
-		}
-		return err
-	}
-	parts := []string{filepath.Join(o.out, "apk"), filepath.Join(o.out, "feed"), filepath.Join(o.out, "ipk"), filepath.Join(o.out, bomName)}
+	parts := []string{"apk", "feed", "ipk", bomName}
 	if o.source != "" {
-		parts = append(parts, o.source)
+		parts = append(parts, filepath.Base(o.source)) // which is in OUT
 	}
+	var sums bytes.Buffer
+	out := os.DirFS(o.out)
 	for _, part := range parts {
-		if err := filepath.WalkDir(part, sum); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := fs.WalkDir(out, part, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := fs.ReadFile(out, name)
+			fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(b), name)
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
