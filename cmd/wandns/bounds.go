@@ -30,7 +30,11 @@ type bounds struct {
 // boundsOf is for a file that people know by a name. OpenWrt's own is in
 // /etc/config, and below that of another root all of it is in bounds.
 func boundsOf(file, name string) (b bounds) {
-	dir, list := filepath.Dir(name), mountsFile
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return b
+	}
+	dir, list := filepath.Dir(full), mountsFile
 	b.own = strings.TrimSuffix(strings.TrimSuffix(dir, "/etc/config"), "/")
 	if b.own != dir {
 		list = b.own + list
