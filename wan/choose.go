@@ -110,7 +110,7 @@ func Choose(s State, f Family, p Policy) Choice {
 // as that one's serves it: netifd makes one for each prefix and address.
 func (s State) confirm(a *Addr, r *Route, kind class, routes []Route, keep netip.Addr) {
 	i := slices.IndexFunc(s.Addrs, func(k Addr) bool { return k.Prefix.Addr() == keep && k.Device == r.Device })
-	if i < 0 || a.Prefix.Addr() == r.PrefSrc {
+	if i < 0 || Of(keep) != r.Family || a.Prefix.Addr() == r.PrefSrc {
 		return
 	}
 	if _, _, class := judge(s.Addrs[i]); class != kind {
