@@ -129,7 +129,7 @@ func (r *Runner) measure(st Status, up bool) {
 		said = err.Error()
 	}
 	if said != r.unsaid && said != "" {
-		r.Log.Warn("the metrics could not be written; make the folder of metrics_file one that wandns can write to", "error", said)
+		r.Log.Warn("the metrics could not be written; make the folder of metrics_file one that wandns can write to, and restart wandns", "error", said)
 	}
 	r.unsaid = said
 }

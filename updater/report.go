@@ -55,7 +55,7 @@ func (r *Runner) report(now time.Time) {
 	}
 	r.shown = sum
 	if err := r.Publish(b); err != nil {
-		r.Log.Warn("the status could not be written; make run_dir a writable directory", "error", err)
+		r.Log.Warn("the status could not be written; make run_dir a writable directory, and restart wandns", "error", err)
 	}
 	r.measure(st, true)
 }

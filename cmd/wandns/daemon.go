@@ -80,6 +80,10 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 	var metrics atomic.Pointer[string]
 	netifd, networks := wan.NewNetifd(), false
 	stateDir, runDir := cfg.StateDir, cfg.RunDir
+	folders := []string{stateDir, runDir, metricsDir}
+	if cfg.MetricsFile != "" {
+		folders = append(folders, filepath.Dir(cfg.MetricsFile))
+	}
 	adopt := func(cfg *config) {
 		if cfg.StateDir != stateDir || cfg.RunDir != runDir {
 			log.Warn("state_dir and run_dir change with the next start only")
@@ -89,6 +93,10 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 		file := cfg.MetricsFile // alone: a pointer into it would keep all of cfg
 		if c.config == defaultConfig && os.Geteuid() == 0 {
 			file = "" // root writes, and removes, nothing at a lesser editor's word; the init script says so
+		}
+		if file != "" && os.Geteuid() != 0 && !slices.Contains(folders, filepath.Dir(file)) { // see harden
+			log.Warn("a metrics_file in another folder changes with the next start only")
+			file = *metrics.Load()
 		}
 		metrics.Store(&file)
 		networks = cfg.usesNetworks() || networks && len(cfg.Mistakes) > 0 // what goes on as before may use them
@@ -150,10 +158,6 @@ func (c *cli) daemon(src source, cfg *config, wrong error, once bool, hup <-chan
 			}
 			return replaceFile(path, text())
 		},
-	}
-	folders := []string{cfg.StateDir, cfg.RunDir, metricsDir}
-	if cfg.MetricsFile != "" {
-		folders = append(folders, filepath.Dir(cfg.MetricsFile))
 	}
 	harden(log, folders...)
 	if !once {

@@ -158,6 +158,53 @@ func TestE2EInheritedFiles(t *testing.T) {
 	r.state(updater.OK)
 }
 
+// What a hardened daemon may no more write to it does not try: the metrics stay
+// where they are until the next start.
+func TestE2EMetricsInAnotherFolderNeedARestart(t *testing.T) {
+	tools(t, "sh")
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	r := newRouter(t)
+	gid := r.toBeNobody()
+	uid, _, err := lookUp("nobody")
+	r.do(err, os.Mkdir(r.path("other"), 0o755), os.Chown(r.path("other"), uid, gid))
+	measure := func(file string) {
+		r.configure([]string{"home.example.com"})
+		b, err := os.ReadFile(r.config)
+		r.do(err, os.WriteFile(r.config, append(fmt.Appendf(nil, "metrics_file = %q\n", file), b...), 0o640))
+		r.do(os.Chown(r.config, 0, gid), os.Chmod(r.config, 0o640))
+	}
+	has := func(file, want string) {
+		t.Helper()
+		r.until(file+" has "+want, func(updater.Status) bool {
+			b, err := os.ReadFile(file)
+			return err == nil && strings.Contains(string(b), "\n"+want+"\n")
+		})
+	}
+	one, two, other := r.path("run/one.prom"), r.path("run/two.prom"), r.path("other/wandns.prom")
+	measure(one)
+	r.on()
+	has(one, "wandns_up 1")
+	measure(other)
+	r.do(r.daemon.Process.Signal(syscall.SIGHUP))
+	r.hear("a metrics_file in another folder changes with the next start only")
+	r.hear("configuration reloaded")
+	r.do(wantest.AddAddr("wan0", "84.0.0.2/32"), wantest.AddDefault("wan0", "", 0))
+	has(one, `wandns_requests_total{service="home"} 1`)
+	measure(two) // another file, the same folder
+	r.do(r.daemon.Process.Signal(syscall.SIGHUP))
+	has(two, "wandns_up 1")
+	measure(other)
+	r.term()
+	if strings.Contains(r.out.String(), "could not be written") {
+		t.Errorf("it tries in vain:\n%s", r.out.String())
+	}
+	r.on()
+	has(other, "wandns_up 1")
+}
+
 // Of what the daemon does nothing is shut: each call would have a reason of its
 // own to fail.
 func TestE2EHardenedDaemonIsNotHeldUp(t *testing.T) {
