@@ -62,11 +62,18 @@ type line struct {
 	index    int
 	addr     netip.Addr   // what the device itself speaks with
 	off      bool         // it holds no default route, and may again: what was said stays said
-	gateways []netip.Addr // as State.gateways has them
+	gateways []netip.Addr // of State.gateways, each once and maxRouters at most
 	routers  []speaker
 	offers   []offer
+	doubt    time.Time // when a gateway last withdrew what another had offered
+	asked    time.Time // the gateways, then, whether they are still there
 	quota
 }
+
+// answerIn is how long after it was asked a router may be silent. It answers
+// within half a second, or three after its last advertisement (RFC 4861, sections
+// 6.2.6 and 10), and is asked again halfway, for either may be lost.
+const answerIn = 10 * time.Second
 
 type speaker struct {
 	addr netip.Addr
@@ -234,7 +241,7 @@ func (n *line) learn(from netip.Addr, m *message, now time.Time) (result news, e
 		}
 		switch {
 		case i >= 0:
-			if (n.offers[i].preferred.lasts == 0) != (o.preferred.lasts == 0) {
+			if was := &n.offers[i]; (was.preferred.lasts == 0) != (o.preferred.lasts == 0) || was.valid.heard.Before(n.asked) {
 				tell(trusted || contested)
 			}
 			n.offers[i] = o
@@ -307,16 +314,17 @@ func (n *line) forget(now time.Time) {
 const (
 	alive     = iota // a router that holds a default route offers the prefix
 	withdrawn        // such a router took it back a short while ago
-	spent            // its lifetime ran out
+	spent            // its lifetime ran out, or nobody stands by it
 	hearsay          // of a router that holds no default route
 )
 
-func (o *offer) worth(gateways []netip.Addr, now time.Time) int {
+func (n *line) worth(o *offer, gateways []netip.Addr, now time.Time) int {
 	seconds, recent := o.preferred.left(now)
+	stands := !o.valid.heard.Before(n.asked) || now.Sub(n.asked) < answerIn
 	switch {
 	case !trusts(gateways, o.router):
 		return hearsay
-	case seconds > 0:
+	case seconds > 0 && stands:
 		return alive
 	case o.preferred.lasts == 0 && recent:
 		return withdrawn
@@ -331,7 +339,8 @@ func (o *offer) worth(gateways []netip.Addr, now time.Time) int {
 //
 // The word of a router counts if a default route of the device leads to it, and
 // a prefix is withdrawn when all of them have been heard and none offers it any
-// more. Who speaks with the address of such a router cannot be told from it.
+// more. One that is asked, since another contradicts it, and does not say it again
+// may be gone. Who speaks with the address of such a router cannot be told from it.
 func (a advertisements) apply(s State, now time.Time) (_ State, until time.Duration) {
 	lasts := func(d time.Duration) {
 		if until == 0 || d < until {
@@ -352,7 +361,7 @@ func (a advertisements) apply(s State, now time.Time) (_ State, until time.Durat
 		gateways := s.gateways(device)
 		list := slices.Clone(n.offers)
 		arrange(list, func(a, b offer) int {
-			return cmp.Or(a.prefix.Compare(b.prefix), a.worth(gateways, now)-b.worth(gateways, now), b.valid.heard.Compare(a.valid.heard))
+			return cmp.Or(a.prefix.Compare(b.prefix), n.worth(&a, gateways, now)-n.worth(&b, gateways, now), b.valid.heard.Compare(a.valid.heard))
 		})
 		for first := 0; first < len(list); {
 			o := &list[first]
@@ -360,12 +369,16 @@ func (a advertisements) apply(s State, now time.Time) (_ State, until time.Durat
 			valid, _ := o.valid.left(now)
 			s.Advertised = append(s.Advertised, Advertised{device, o.prefix, o.router, preferred, valid})
 			age := now.Sub(o.valid.heard)
+			worth := n.worth(o, gateways, now)
 			denied := n.missed(o.valid.heard)
 			for first++; first < len(list) && list[first].prefix == o.prefix; first++ {
-				over, _ := list[first].preferred.left(now)
-				denied = denied || over == 0 && !list[first].valid.heard.Before(o.valid.heard)
+				other := &list[first]
+				over, _ := other.preferred.left(now)
+				denied = denied || over == 0 && !other.valid.heard.Before(o.valid.heard)
+				if at := other.valid.heard; worth == alive && n.worth(other, gateways, now) == withdrawn && at.After(o.valid.heard) && at.After(n.doubt) {
+					n.doubt = at
+				}
 			}
-			worth := o.worth(gateways, now)
 			for i := range s.Addrs {
 				// Others than those made of the prefix have lifetimes of their own.
 				addr := &s.Addrs[i]

@@ -76,12 +76,12 @@ func (e *ear) admit(lines advertisements) error {
 
 // solicit asks the routers of a line to advertise themselves. They answer, or do
 // so soon anyway (RFC 4861, section 6.3.7).
-func (e *ear) solicit(n *line) {
+func (e *ear) solicit(n *line) error {
 	message, err := ndp.MarshalMessage(&ndp.RouterSolicitation{})
 	if err != nil {
-		return
+		return err
 	}
-	_ = control(e.socket, func(fd int) error {
+	return control(e.socket, func(fd int) error {
 		to := unix.SockaddrInet6{Addr: netip.IPv6LinkLocalAllRouters().As16(), ZoneId: uint32(n.index)}
 		return unix.Sendto(fd, message, 0, &to)
 	})

@@ -319,43 +319,115 @@ func TestKernelOnlyTheWANsAdvertisementsWakeUs(t *testing.T) {
 	hears("fe80::bad", "fe80::1")
 	say(own) // its copy comes back: the kernel heard it there
 	hears("fe80::4")
-	n.shut = toOthers
+	n.shut = true
 	must(t, e.admit(advertisements{"wan0": n}))
-	say(other, router, lan)
+	twin, err := wantest.Speak("isp0", "fe80::bad:0:1") // its last word is the router's
+	must(t, err)
+	say(twin, other, router, lan)
 	hears("fe80::1")
-	n.shut = toAll
+	for range perSecond + 1 {
+		n.spend(gateway)
+	}
 	must(t, e.admit(advertisements{"wan0": n}))
 	say(other, router, lan)
 	hears()
-	n.shut = toNobody
+	crowd := *n
+	for i := range maxRouters - len(n.gateways) {
+		crowd.gateways = append(crowd.gateways, netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: 0x80, 10: 0x80, 12: 0x80, 14: 0x80, 15: byte(i)}))
+	}
+	crowds := advertisements{"a": &crowd, "b": &crowd, "c": &crowd, "d": &crowd}
+	must(t, e.admit(crowds), e.admit(crowds)) // beside the one before
+	if size := 3 * 8 / 2 * len(admission(crowds)); size > 20480/2 {
+		t.Errorf("two filters of %d bytes are more than many kernels take", size)
+	}
+	n.renew(noon)
 	must(t, e.admit(advertisements{"wan0": n, "lan0": {index: at("lan0")}}), wantest.Down("host0"), wantest.Up("host0"))
 	say(other)
 	hears("fe80::bad")
 }
 
 func TestQuota(t *testing.T) {
-	var q quota
-	count := func(trusted bool, times int) (admitted int) {
+	n := &line{}
+	n.follow([]netip.Addr{gateway.WithZone(""), neighbour})
+	count := func(from netip.Addr, times, want, told int) {
+		t.Helper()
 		for range times {
-			if q.spend(trusted) {
-				admitted++
+			ok, news := n.spend(from)
+			if ok {
+				want--
+			}
+			if news {
+				told--
 			}
 		}
-		return admitted
+		if want != 0 || told != 0 {
+			t.Errorf("of %s %d more are looked at than was meant; it is told %d times more", from, -want, -told)
+		}
 	}
-	if n := count(false, 100); n != perSecond/2 || q.shut != toOthers {
-		t.Errorf("of a hundred neighbours' %d are looked at, shut %d", n, q.shut)
+	count(neighbour, 100, perSecond, 1)
+	if !n.shut || !n.missed(noon) || n.turn(neighbour).times <= perSecond || n.turn(gateway.WithZone("")).times > 0 {
+		t.Errorf("when one has said enough: %+v", n.quota)
 	}
-	if n := count(true, 100); n != perSecond/2 || q.shut != toAll {
-		t.Errorf("of a hundred routers' then %d, shut %d", n, q.shut)
+	count(second, perSecond, perSecond, 0)
+	count(netip.MustParseAddr("fe80::3"), 100, 0, 1)
+	var crowd []netip.Addr
+	for i := range 3 * maxRouters {
+		crowd = append(crowd, netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 14: 1, 15: byte(i)}))
 	}
-	if !q.missed(noon) {
-		t.Error("nothing is missed while it is shut")
+	if !n.follow(append(crowd, neighbour, neighbour, gateway.WithZone(""))) || len(n.gateways) != maxRouters {
+		t.Errorf("there are %d gateways", len(n.gateways))
 	}
-	q.renew(noon)
-	if n := count(true, perSecond); n != perSecond || q.shut != toNobody || !q.missed(noon) || q.missed(noon.Add(1)) {
-		t.Errorf("in the next second %d, %+v", n, q)
+	count(gateway, perSecond, perSecond, 0)
+	count(neighbour, 1, 0, 0)
+	n.renew(noon)
+	count(neighbour, perSecond, perSecond, 0)
+	if n.shut || !n.missed(noon) || n.missed(noon.Add(1)) {
+		t.Errorf("in the next second %+v", n.quota)
 	}
+	n.follow([]netip.Addr{{}}) // a route that names no router makes nobody's share
+	count(gateway, perSecond, perSecond, 0)
+	count(neighbour, 1, 0, 1)
+}
+
+// A router that another contradicts is asked whether it is still there.
+func TestWhoContradictsHasToBeThere(t *testing.T) {
+	const p = "2a00:1::/64"
+	offers, withdraws := ra(time.Hour, prefix(p, time.Hour, 2*time.Hour)), ra(time.Hour, prefix(p, 0, 2*time.Hour))
+	good, over := made("wan0", "2a00:1::9/64"), lasting(made("wan0", "2a00:1::9/64"), 0, 7200) // by the kernel
+	over.Flags = Deprecated
+	both := func(a Addr) State { return world(a, via(by6("wan0", 1), gateway), via(by6("wan0", 1), second)) }
+	a := advertisements{}
+	n := a.line("wan0")
+	n.follow(both(good).gateways("wan0"))
+	at := func(seconds time.Duration) time.Time { return noon.Add(seconds * time.Second) }
+	says := func(seconds time.Duration, from netip.Addr, m *ndp.RouterAdvertisement, matters bool) {
+		t.Helper()
+		if changed, err := a.learn("wan0", from, m, at(seconds)); err != nil || changed != matters {
+			t.Errorf("at %d what %s says matters: %t, %v", seconds, from, changed, err)
+		}
+	}
+	published := func(seconds time.Duration, addr Addr, want bool, doubt time.Duration) {
+		t.Helper()
+		if got := Choose(a.on(both(addr), at(seconds)), IPv6, Policy{}).Addr; got.IsValid() != want || doubt > 0 && !n.doubt.Equal(at(doubt)) {
+			t.Errorf("at %d %s is published, in doubt since %s", seconds, got, n.doubt)
+		}
+	}
+	says(0, gateway, offers, true)
+	says(1, second, withdraws, true)
+	published(1, over, true, 1)
+	n.asked = at(1)
+	says(2, gateway, offers, true)
+	published(12, good, true, 1) // it was there
+	says(13, second, withdraws, false)
+	published(13, over, true, 13)
+	n.asked = at(13)
+	published(22, over, true, 13)
+	published(23, over, false, 13) // it is gone
+	published(23, good, false, 13)
+	says(24, second, withdraws, false)
+	published(24, over, false, 13) // and stays so
+	says(30, gateway, offers, true)
+	published(30, good, true, 13) // it is back
 }
 
 // A flood is counted, wakes nobody, and takes nothing from others: not from
@@ -415,4 +487,46 @@ func TestKernelAFloodDeafensNobody(t *testing.T) {
 	if n := w.last.Ignored; n > sent+100 { // neighbour discovery among them
 		t.Errorf("of %d %d are ignored", sent, n)
 	}
+}
+
+// A neighbour to whom the kernel made a default route takes nothing from the
+// router either, whose withdrawal is heard although it comes once.
+func TestKernelAGatewaysFloodDeafensNobody(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	router, other := speakers(t, true)
+	w := &watch{t: t, states: Watch(t.Context(), complaints(t, 1), NewNetifd(), nil)}
+	linkLocalOf(t, w, "wan0")
+	must(t, router.Say(advertisementOf(t, "2a00:1::/64", time.Hour)))
+	own := w.until("the address", func(s State) bool { return strings.HasPrefix(choice(s, IPv6), "2a00:1:") })
+	keep := Choose(own, IPv6, Policy{}).Addr
+	must(t, other.Say(advertisementOf(t, "2a00:bad::/64", time.Hour)))
+	w.until("the route to the neighbour", func(s State) bool { return len(s.gateways("wan0")) == 2 })
+	message := advertisementOf(t, "2a00:bad::/64", time.Hour)
+	for range 20 * perSecond { // in no more than two of the seconds that are counted
+		must(t, other.Say(message))
+	}
+	must(t, router.Say(advertisementOf(t, "2a00:1::/64", 0)))
+	w.until("the router's own word", func(s State) bool { return Choose(s, IPv6, Policy{Keep: keep}).Addr != keep })
+}
+
+// The router is gone without a word; the one in its place has another link-local
+// address and withdraws the prefix of before.
+func TestKernelAReplacedRouterIsNotGoneBy(t *testing.T) {
+	t.Parallel()
+	if !wantest.InNamespace(t) {
+		return
+	}
+	router, other := speakers(t, true)
+	w := watching(t)
+	linkLocalOf(t, w, "wan0")
+	must(t, router.Say(advertisementOf(t, "2a00:1::/64", time.Hour)))
+	own := w.until("the address", func(s State) bool { return strings.HasPrefix(choice(s, IPv6), "2a00:1:") })
+	keep := Choose(own, IPv6, Policy{}).Addr
+	must(t, other.Say(advertisementOf(t, "2a00:1::/64", 0)), other.Say(advertisementOf(t, "2a00:2::/64", time.Hour)))
+	w.until("the address of its successor", func(s State) bool {
+		return strings.HasPrefix(Choose(s, IPv6, Policy{Keep: keep}).Addr.String(), "2a00:2:")
+	})
 }

@@ -3,7 +3,6 @@ package wan
 import (
 	"errors"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -58,7 +57,15 @@ func (h *hearing) apply(s State) State {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.Ignored, s.Deaf = h.shown, h.deaf
-	s, until := h.lines.apply(s, time.Now())
+	now := time.Now()
+	s, until := h.lines.apply(s, now)
+	for _, n := range h.lines {
+		if e := h.ear; e != nil && n.doubt.After(n.asked) && now.Sub(n.asked) >= answerIn && e.solicit(n) == nil {
+			n.asked = now
+			time.AfterFunc(answerIn/2, func() { _ = e.solicit(n) })
+			time.AfterFunc(answerIn, h.mark)
+		}
+	}
 	if h.due != nil {
 		h.due.Stop()
 		h.due = nil
@@ -82,7 +89,7 @@ func (h *hearing) follow(s State) {
 	for _, d := range s.Devices {
 		v4, v6 := s.Holds(d.Name)
 		if d.Up && d.Carrier {
-			want[d.Name] = &line{index: d.Index, addr: s.linkLocal(d.Name), off: !v4 && !v6, gateways: s.gateways(d.Name)}
+			want[d.Name] = &line{index: d.Index, addr: s.linkLocal(d.Name), off: !v4 && !v6}
 		}
 	}
 	changed := false
@@ -105,8 +112,8 @@ func (h *hearing) follow(s State) {
 		if !w.off && w.addr.IsValid() && (n.off || n.addr != w.addr) {
 			fresh = append(fresh, n)
 		}
-		changed = changed || n.off != w.off || n.shut != toNobody && !slices.Equal(n.gateways, w.gateways)
-		n.off, n.addr, n.gateways = w.off, w.addr, w.gateways
+		changed = n.follow(s.gateways(device)) && n.shut || n.off != w.off || changed
+		n.off, n.addr = w.off, w.addr
 	}
 	err := error(nil)
 	if h.ear == nil && len(h.lines) > 0 {
@@ -126,7 +133,7 @@ func (h *hearing) follow(s State) {
 		time.AfterFunc(retry, h.mark)
 	default:
 		for _, n := range fresh {
-			h.ear.solicit(n)
+			_ = h.ear.solicit(n)
 		}
 	}
 }
@@ -179,12 +186,13 @@ func (h *hearing) hear(device string, n *line, m arrival, now time.Time) {
 	if !h.turning && now.Sub(h.second) >= time.Second {
 		h.turn(now)
 	}
-	if was := n.shut; !n.spend(trusts(n.gateways, m.from)) {
+	was := n.shut
+	if ok, news := n.spend(m.from); !ok {
 		h.ignore(device, m.from, errors.New("there are too many in a second"))
-		if n.shut != was {
+		if news {
 			_ = h.ear.admit(h.lines) // else all are read, to be counted
 		}
-		if was == toNobody {
+		if !was {
 			n.before, n.passed = h.ear.came(n.index), n.looked
 		}
 		if !h.turning {
@@ -222,7 +230,7 @@ func (h *hearing) next() {
 		return
 	}
 	for _, n := range h.lines {
-		if n.shut != toNobody && n.before > 0 {
+		if n.shut && n.before > 0 {
 			h.ignored += max(h.ear.came(n.index)-n.before-(n.looked-n.passed), 0)
 		}
 	}
