@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -55,6 +58,9 @@ func boundsOf(file, name string) (b bounds) {
 	return b
 }
 
+// plain are what a shell takes in a name for nothing more.
+const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-"
+
 func clean(p string) bool { return filepath.IsAbs(p) && filepath.Clean(p) == p }
 
 // below reports whether a path is a folder, or in it.
@@ -80,9 +86,13 @@ func (b bounds) hold(key, p string) string {
 	case key == "state_dir" && (below(p, defaultStateDir) || b.listed(p)):
 		return ""
 	case key == "state_dir":
-		return defaultStateDir + ", or below a folder that root lists in " + mountsFile
+		words = ", or below a folder that root lists in " + mountsFile
+		if clean(p) && p != "/" && strings.Trim(p, plain) == "" {
+			words += "; if wandns alone is to have it, run: echo " + p + " >>" + mountsFile + "; service wandns reload"
+		}
+		return defaultStateDir + words
 	case key == "run_dir":
-		dir, words = filepath.Dir(defaultRunDir), ", as "+defaultRunDir+" does"
+		dir, words = filepath.Dir(defaultRunDir), ", as "+defaultRunDir+", which is used instead"
 	}
 	if clean(p) && filepath.Dir(p) == dir && filepath.Base(p)[0] != '.' && p != handedDir {
 		return ""
@@ -104,6 +114,15 @@ func (v *validator) reach(path string) (from string, ok bool) {
 	}
 	v.wrong("may not be read from there; move it to %s, or list its folder in %s", defaultStateDir, mountsFile)
 	return "", false
+}
+
+// advise adds to why a file cannot be read what helps, where the init script
+// hands nothing over.
+func (b bounds) advise(file string, err error) error {
+	if b.own == "" && below(file, "/etc/ssl") && errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; move it to %s", err, defaultStateDir)
+	}
+	return err
 }
 
 // nearby reports whether requests to a host stay in networks of one's own.

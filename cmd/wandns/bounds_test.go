@@ -39,7 +39,11 @@ func TestPathsInUCIAreInBounds(t *testing.T) {
 				t.Errorf("%s %q: %q", key, path, wrong)
 			}
 			cfg, err := readConfig(writeUCI(t, config), defaultConfig)
-			if key != "metrics_file" {
+			if key == "run_dir" {
+				if err != nil || cfg.RunDir != path && want || !want && cfg.RunDir != defaultRunDir {
+					t.Errorf("for run_dir %q there is %+v, %v", path, cfg, err)
+				}
+			} else if key == "state_dir" {
 				if (err == nil) != want {
 					t.Errorf("of OpenWrt's own, %s %q: %v", key, path, err)
 				}
@@ -58,6 +62,66 @@ func TestPathsInUCIAreInBounds(t *testing.T) {
 			if toml := mistakesIn(t, fmt.Sprintf("%s = %q\n", key, path)); path != "x" && toml != "" {
 				t.Errorf("root itself may not say %s %q: %s", key, path, toml)
 			}
+		}
+	}
+}
+
+// The init script and the daemon go by the same folder, whatever stands there.
+func TestPathsThatAreMistakesAreNotKept(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"option run_dir '/tmp/wandns'", "list run_dir '/var/run/w'", "option metrics_file '/tmp/x'", "list metrics_file '/var/prometheus/x'"} {
+		file := writeUCI(t, "config wandns 'global'\n\toption enabled '1'\n\t"+line+"\n\noption log_level 'debug'\n")
+		cfg, err := readConfig(file, defaultConfig)
+		if err != nil || len(cfg.Mistakes) != 1 {
+			t.Errorf("%s: %+v, %v", line, cfg, err)
+			continue
+		}
+		c := &cli{config: file}
+		if dir, _ := c.runDir(); dir != defaultRunDir || cfg.RunDir != dir {
+			t.Errorf("%s: status looks into %q, the daemon writes to %q", line, dir, cfg.RunDir)
+		}
+		if err := cfg.keep(file, file+".last"); err != nil {
+			t.Fatal(err)
+		}
+		b, _ := os.ReadFile(file + ".last")
+		if last := string(b); strings.Contains(last, "run_dir") || strings.Contains(last, "metrics_file") || !strings.Contains(last, "enabled '1'") || !strings.Contains(last, "log_level 'debug'") {
+			t.Errorf("%s: what is kept is %q", line, last)
+		}
+	}
+}
+
+// What root is told to type does what it says, and nothing more.
+func TestPathsThatRootMayList(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/mnt/stick":     "; if wandns alone is to have it, run: echo /mnt/stick >>/etc/wandns.mounts; service wandns reload",
+		"/mnt/a;reboot":  "/etc/wandns.mounts",
+		"/mnt/$(reboot)": "/etc/wandns.mounts",
+		"/mnt/a b":       "/etc/wandns.mounts",
+		"/mnt/../a":      "/etc/wandns.mounts",
+		"/":              "/etc/wandns.mounts",
+	} {
+		if got := (bounds{}).hold("state_dir", path); !strings.HasSuffix(got, want) || strings.Contains(got, "echo") != (path == "/mnt/stick") {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}
+
+func TestFilesThatOnlyRootMayRead(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		b    bounds
+		file string
+		err  error
+		want bool
+	}{
+		{bounds{}, "/etc/ssl/private/key", os.ErrPermission, true},
+		{bounds{}, "/etc/ssl/private/key", os.ErrNotExist, false},
+		{bounds{}, "/etc/wandns/key", os.ErrPermission, false},
+		{bounds{own: "/root"}, "/etc/ssl/private/key", os.ErrPermission, false},
+	} {
+		if err := c.b.advise(c.file, c.err); !errors.Is(err, c.err) || strings.HasSuffix(err.Error(), "permission denied; move it to /etc/wandns") && !c.want || c.want == (err.Error() == c.err.Error()) {
+			t.Errorf("%+v: %v", c, err)
 		}
 	}
 }

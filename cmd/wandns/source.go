@@ -100,7 +100,8 @@ func (c serviceConfig) awaitsFile() bool {
 }
 
 // keep makes of the last configuration, in UCI, what there is of this one from a
-// file: services with mistakes stay in it as they are, while they can be used.
+// file: services with mistakes stay in it as they are, while they can be used, and
+// global keys with mistakes do not, so that the init script sees what this does.
 func (c *config) keep(file, last string) error {
 	sections, err := readSections(file)
 	if err != nil {
@@ -114,6 +115,9 @@ func (c *config) keep(file, last string) error {
 	}
 	list, former := sections[:1], []section(nil)
 	list[0].name = "global"
+	list[0].keys = slices.DeleteFunc(list[0].keys, func(o option) bool {
+		return slices.ContainsFunc(c.Mistakes, func(m mistake) bool { return m.section == "" && m.key == o.name && m.line == o.line })
+	})
 	for i, s := range c.Services {
 		was := slices.IndexFunc(old.Services, func(o serviceConfig) bool { return o.Name == s.Name })
 		switch sound := len(s.Mistakes) == 0 || !s.switched; {

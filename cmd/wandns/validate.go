@@ -117,8 +117,9 @@ func (v *validator) plain(u *url.URL, harm string) {
 	}
 }
 
-// global reads what concerns all services. Without the folders, or the knowledge
-// whether it is switched off, nothing may be done.
+// global reads what concerns all services. Without the journal's folder, or the
+// knowledge whether it is switched off, nothing may be done. In UCI run_dir, which
+// keeps nothing over a reboot, is then the default.
 func (v *validator) global(s section) {
 	v.section = ""
 	for _, v.now = range s.keys {
@@ -139,7 +140,7 @@ func (v *validator) global(s section) {
 		default:
 			v.unknown(globalKeys)
 		}
-		v.unusable = v.unusable || len(v.mistakes) > before && slices.Contains([]string{"state_dir", "run_dir", "enabled"}, v.now.name)
+		v.unusable = v.unusable || len(v.mistakes) > before && (v.now.name == "state_dir" || v.now.name == "enabled" || v.now.name == "run_dir" && !v.config.UCI)
 	}
 }
 

@@ -300,7 +300,8 @@ func (v *validator) read(file string) (text string, open bool, err error) {
 	if !v.copied {
 		v.files = append(v.files, watch(file))
 	}
-	return readSmall(file)
+	text, open, err = readSmall(file)
+	return text, open, v.bounds.advise(file, err)
 }
 
 // closest returns the candidate that a typing error may have been meant for.

@@ -209,12 +209,13 @@ func (c *cli) runDir() (dir string, guessed bool) {
 	return cmp.Or(dir, defaultRunDir), false
 }
 
-func (c *cli) runDirOf(list []section) string {
+func (c *cli) runDirOf(list []section) (dir string) {
+	v := &validator{config: &config{UCI: !isTOML(c.config)}, bounds: boundsOf(c.config, c.config)}
 	for _, s := range list {
-		if o, ok := s.find("run_dir"); ok && s.kind == "global" && len(o.values) == 1 && filepath.IsAbs(o.values[0]) &&
-			(isTOML(c.config) || boundsOf(c.config, c.config).hold("run_dir", o.values[0]) == "") {
-			return o.values[0]
+		if o, ok := s.find("run_dir"); ok && s.kind == "global" {
+			v.now = o
+			v.path(&dir) // as the daemon takes it
 		}
 	}
-	return ""
+	return dir
 }
