@@ -107,15 +107,15 @@ add_jail_mount /var/run/wandns.good /etc/ssl /etc/hosts /etc/TZ /tmp/resolv.conf
 `
 	const mount = "add_jail_mount_rw /etc/wandns /var/run/wandns\n"
 	const end = "close_instance\n"
-	no := func(key, path, instead string) string {
-		said := key + " cannot be " + path + ", which is not for wandns to have, or holds what is not its own; choose " + instead + ", and run: service wandns reload\n"
-		return lend + "log: " + said + said + "failed\n"
+	no := func(key, path, why, instead, command string) string {
+		said := key + " cannot be " + path + ", since " + why + "; choose " + instead + ", and run: service wandns reload"
+		if command != "" {
+			said += "; or, if wandns alone is to have it: " + command + "; service wandns reload"
+		}
+		return lend + "log: " + said + "\n" + said + "\nfailed\n"
 	}
-	noState := func(path string) string {
-		return no("state_dir", path, "/etc/wandns, or an empty one below a folder that root lists in /etc/wandns.mounts")
-	}
-	noRun := func(path string) string {
-		return strings.Replace(no("run_dir", path, "/var/run/wandns"), "log:", own+"/etc/wandns\nlog:", 1)
+	noState := func(path, command string) string {
+		return no("state_dir", path, "root does not list it", "/etc/wandns", command)
 	}
 	for _, c := range []struct {
 		name, config string
@@ -145,22 +145,31 @@ add_jail_mount /var/run/wandns.good /etc/ssl /etc/hosts /etc/TZ /tmp/resolv.conf
 		{"another folder of ours", on + "option state_dir ROOT/etc/wandns/a/b\noption run_dir ROOT/var/run/w2\n", ujail, lend +
 			own + "/etc/wandns\n" + own + "/etc/wandns/a\n" + own + "/etc/wandns/a/b\n" + own + "/var/run/w2\n" +
 			instance + files + jail + "add_jail_mount /etc/wandns\nadd_jail_mount_rw /etc/wandns/a/b /var/run/w2\n" + end},
-		{"a folder that root does not list", on + "option state_dir ROOT/mnt\n", ujail + " etc/wandns.mounts /elsewhere", strings.Replace(noState("/mnt"), lend, listed(lend), 1)},
-		{"no list", on + "option state_dir ROOT/mnt/usb\n", ujail, noState("/mnt/usb")},
-		{"a way out of the folder", on + "option state_dir ROOT/etc/wandns/../config\n", ujail, noState("/etc/wandns/../config")},
-		{"a program", on + "option state_dir ROOT/usr/libexec/rpcd/wandns\n", ujail, noState("/usr/libexec/rpcd/wandns")},
-		{"a name that only begins so", on + "option state_dir ROOT/etc/wandns2\n", ujail, noState("/etc/wandns2")},
-		{"two slashes", on + "option state_dir ROOT/etc/wandns//x\n", ujail, noState("/etc/wandns//x")},
-		{"a slash at the end", on + "option run_dir ROOT/var/run/w2/\n", ujail, noRun("/var/run/w2/")},
-		{"a dot", on + "option run_dir ROOT/var/run/./w2\n", ujail, noRun("/var/run/./w2")},
-		{"all that runs", on + "option run_dir ROOT/var/run\n", ujail, noRun("/var/run")},
-		{"two dots", on + "option run_dir ROOT/var/run/..\n", ujail, noRun("/var/run/..")},
-		{"a program in place of a folder", on + "option run_dir ROOT/usr/sbin/wandns\n", ujail, noRun("/usr/sbin/wandns")},
-		{"root's own folder", on + "option run_dir ROOT/var/run/wandns.good\n", ujail, noRun("/var/run/wandns.good")},
-		{"a folder in another's", on + "option run_dir ROOT/var/run/a/b\n", ujail, noRun("/var/run/a/b")},
-		{"another program's folder", on + "option run_dir ROOT/var/run/ubus\n", ujail + " var/run/ubus/ubus.sock x", noRun("/var/run/ubus")},
-		{"a folder of ours from before", on + "option run_dir ROOT/var/run/w2\n", ujail + " var/run/w2/status.json x", lend + own + "/etc/wandns\n" +
-			"chown -h wandns:wandns ./status.json in /var/run/w2\n" + own + "/var/run/w2\n" + instance + files + jail + "add_jail_mount_rw /etc/wandns /var/run/w2\n" + end},
+		{"a folder that root does not list", on + "option state_dir ROOT/mnt\n", ujail + " etc/wandns.mounts /elsewhere", strings.Replace(noState("/mnt", "echo /mnt >>/etc/wandns.mounts"), lend, listed(lend), 1)},
+		{"no list", on + "option state_dir ROOT/mnt/usb\n", ujail, noState("/mnt/usb", "echo /mnt/usb >>/etc/wandns.mounts")},
+		{"a name that a shell takes for more", on + "option state_dir ROOT/mnt/usb;reboot\n", ujail, noState("/mnt/usb;reboot", "")},
+		{"a way out of the folder", on + "option state_dir ROOT/etc/wandns/../config\n", ujail, noState("/etc/wandns/../config", "")},
+		{"a program", on + "option state_dir ROOT/usr/libexec/rpcd/wandns\n", ujail, noState("/usr/libexec/rpcd/wandns", "echo /usr/libexec/rpcd/wandns >>/etc/wandns.mounts")},
+		{"a name that only begins so", on + "option state_dir ROOT/etc/wandns2\n", ujail, noState("/etc/wandns2", "echo /etc/wandns2 >>/etc/wandns.mounts")},
+		{"two slashes", on + "option state_dir ROOT/etc/wandns//x\n", ujail, noState("/etc/wandns//x", "")},
+		{"a slash at the end", on + "option run_dir ROOT/var/run/w2/\n", ujail, plain + jail + mount + end},
+		{"a dot", on + "option run_dir ROOT/var/run/./w2\n", ujail, plain + jail + mount + end},
+		{"all that runs", on + "option run_dir ROOT/var/run\n", ujail, plain + jail + mount + end},
+		{"two dots", on + "option run_dir ROOT/var/run/..\n", ujail, plain + jail + mount + end},
+		{"a program in place of a folder", on + "option run_dir ROOT/usr/sbin/wandns\n", ujail, plain + jail + mount + end},
+		{"root's own folder", on + "option run_dir ROOT/var/run/wandns.good\n", ujail, plain + jail + mount + end},
+		{"a folder in another's", on + "option run_dir ROOT/var/run/a/b\n", ujail, plain + jail + mount + end},
+		{"another program's folder", on + "option run_dir ROOT/var/run/ubus\n", ujail + " var/run/ubus/ubus.sock x", strings.Replace(no("run_dir", "/var/run/ubus", "it belongs to user 0", "/var/run/wandns", "chown wandns:wandns /var/run/ubus"), "log:", own+"/etc/wandns\nlog:", 1)},
+		{"a section whose name begins as a key does", on + "config service global_state\noption dir ROOT/etc/wandns/evil\nconfig service global_run\noption dir ROOT/var/run/evil\nconfig service global_metrics\noption file ROOT/var/prometheus/evil\n", ujail, plain + jail + mount + end},
+		{
+			"files of several folders", on + "option password_file ROOT/etc/wandns/a/d\noption ca_file ROOT/etc/wandns/e\noption password_file ROOT/etc/wandns/none\n", ujail + " etc/wandns/a/d s etc/wandns/e s",
+			plain + own + "/etc/wandns\nchown -h wandns:wandns ./d in /etc/wandns/a\n" + own + "/etc/wandns/a\n" +
+				"chown -h wandns:wandns ./e in /etc/wandns\n" + own + "/etc/wandns\n" + watch + jail + mount + end,
+		},
+		{
+			"a file that many name", on + strings.Repeat("option password_file ROOT/etc/wandns/home.secret\n", 500), ujail + " etc/wandns/home.secret s",
+			lend + folders + instance + files + "chown -h wandns:wandns ./home.secret in /etc/wandns\n" + own + "/etc/wandns\n" + watch + jail + mount + end,
+		},
 		{"metrics", on + "option metrics_file ROOT/var/prometheus/wandns.prom\n", ujail, lend + folders + metrics + instance + files + jail + mount + "add_jail_mount_rw /var/prometheus\n" + end},
 		{"metrics elsewhere", on + "option metrics_file /mnt/wandns.prom\n", ujail, plain + jail + mount + end},
 		{"metrics out of their folder", on + "option metrics_file ROOT/var/prometheus/../../etc/shadow\n", ujail, plain + jail + mount + end},
@@ -337,13 +346,15 @@ func TestInitScriptGivesAwayNothingOfOthers(t *testing.T) {
 		{"state_dir is a pipe", on + "option state_dir ROOT/etc/wandns/a\n", "mkfifo etc/wandns/a", false, ""},
 		{"run_dir is a link", on + "option run_dir ROOT/var/run/w\n", "mkdir etc/empty; ln -s $R/etc/empty var/run/w", false, ""},
 		{"run_dir is a dangling link", on + "option run_dir ROOT/var/run/w\n", "ln -s $R/etc/new var/run/w", false, ""},
+		{"run_dir is an empty one of root's", on + "option run_dir ROOT/var/run/w\n", "mkdir var/run/w", false, ""},
+		{"run_dir has only names as ours", on + "option run_dir ROOT/var/run/w\n", "mkdir var/run/w; cp etc/foreign var/run/w/lock; cp etc/foreign var/run/w/ntp", false, ""},
 		{"run_dir is another program's", on + "option run_dir ROOT/var/run/w\n", "mkdir var/run/w; cp etc/foreign var/run/w", false, ""},
 		{"run_dir is another user's", on + "option run_dir ROOT/var/run/w\n", "mkdir var/run/w; chown 77 var/run/w", false, ""},
 		{"run_dir is a socket's name", on + "option run_dir ROOT/var/run/w\n", "cp etc/foreign var/run/w", false, ""},
 		{"the list is the daemon's", on + "option state_dir ROOT/mnt/usb\n", "mkdir -p mnt/usb; echo $R/mnt/usb >etc/wandns.mounts; chown $D etc/wandns.mounts", false, "etc/wandns.mounts"},
 		{"the list is for all to write", on + "option state_dir ROOT/mnt/usb\n", "mkdir -p mnt/usb; echo $R/mnt/usb >etc/wandns.mounts; chmod 666 etc/wandns.mounts", false, ""},
 		{"the list is a link", on + "option state_dir ROOT/mnt/usb\n", "mkdir -p mnt/usb; echo $R/mnt/usb >etc/list; ln -s list etc/wandns.mounts", false, ""},
-		{"a listed folder of photos", on + "option state_dir ROOT/mnt/usb/photos\n", "mkdir -p mnt/usb/photos; cp etc/foreign mnt/usb/photos; echo $R/mnt/usb >etc/wandns.mounts", false, ""},
+		{"a listed folder of another user", on + "option state_dir ROOT/mnt/usb/photos\n", "mkdir -p mnt/usb/photos; chown 77 mnt/usb/photos; echo $R/mnt/usb >etc/wandns.mounts", false, ""},
 		{"a link from a listed folder", on + "option state_dir ROOT/mnt/usb/a\n", "mkdir -p mnt/usb etc/empty; ln -s $R/etc/empty mnt/usb/a; echo $R/mnt/usb >etc/wandns.mounts", false, ""},
 		{"metrics of others", on + "option metrics_file ROOT/var/prometheus/foreign\n", "mkdir var/prometheus; cp etc/foreign var/prometheus", true, ""},
 		{"metrics into a link", on + "option metrics_file ROOT/var/prometheus/x\n", "ln -s $R/etc var/prometheus", true, ""},
@@ -351,6 +362,9 @@ func TestInitScriptGivesAwayNothingOfOthers(t *testing.T) {
 
 		{"what a daemon of root's has left", on, "mkdir -p etc/wandns; for f in etc/wandns/state.db var/run/wandns/lock var/run/wandns/unsaved.db; do echo x >$f; done", true, "etc/wandns/state.db var/run/wandns/lock var/run/wandns/unsaved.db"},
 		{"a secret that root wrote", secret, "echo x >etc/wandns/home.secret", true, "etc/wandns/home.secret"},
+		{"a listed folder with others' files", on + "option state_dir ROOT/mnt/usb\n", "mkdir -p mnt/usb/lost+found; cp etc/foreign mnt/usb; echo $R/mnt/usb >etc/wandns.mounts", true, "mnt/usb"},
+		{"what a daemon of root's has left on a stick", on + "option state_dir ROOT/mnt/usb/ddns\noption password_file ROOT/mnt/usb/ddns/pw\n", "mkdir -p mnt/usb/ddns; cd mnt/usb/ddns; echo x >pw; echo x >state.db; echo x >other; echo $R/mnt/usb >$R/etc/wandns.mounts", true, "mnt/usb/ddns mnt/usb/ddns/pw mnt/usb/ddns/state.db"},
+		{"a run_dir of ours", on + "option run_dir ROOT/var/run/w\n", "mkdir var/run/w; chown $D var/run/w; echo x >var/run/w/lock", true, "var/run/w var/run/w/lock"},
 		{"a listed folder that is empty", on + "option state_dir ROOT/mnt/usb/a\n", "mkdir -p mnt/usb/a; echo $R/mnt/usb/ >etc/wandns.mounts", true, "mnt/usb/a"},
 		{"a listed folder that is missing", on + "option state_dir ROOT/mnt/usb/a/b\n", "mkdir -p mnt/usb; printf '# mine\n%s' $R/mnt/usb >etc/wandns.mounts", true, "mnt/usb/a/b"},
 	} {
@@ -364,7 +378,7 @@ func TestInitScriptGivesAwayNothingOfOthers(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			out := r.do("start_service || echo failed", strings.ReplaceAll(c.config, "ROOT", r.root), "REAL=1")
-			if started := strings.Contains(out, "close_instance\n"); started != c.started || started == strings.Contains(out, "failed\n") || !started && !strings.Contains(out, "which is not for wandns to have") {
+			if started := strings.Contains(out, "close_instance\n"); started != c.started || started == strings.Contains(out, "failed\n") || !started && !strings.Contains(out, "; choose ") {
 				t.Errorf("started: %v, procd gets\n%s", started, out)
 			}
 			var given []string
@@ -387,6 +401,29 @@ func TestInitScriptGivesAwayNothingOfOthers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The daemon gets through to a folder that was made for it on a stick.
+func TestInitScriptMakesFoldersOnTheWay(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/wandns.mounts", r.root+"/mnt/usb\n", 0o644)
+	r.write("mnt/usb/x", "", 0o644)
+	r.start("option enabled 1\noption state_dir " + r.root + "/mnt/usb/a/b\n")
+	for dir, mode := range map[string]os.FileMode{"a": 0o711, "a/b": 0o700} {
+		if info, err := os.Stat(r.root + "/mnt/usb/" + dir); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", dir, info, err)
+		}
+	}
+}
+
+// A stick whose file system has no owners is refused with what helps.
+func TestInitScriptTellsOfFAT(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/wandns.mounts", r.root+"/mnt/usb\n", 0o644)
+	out := r.do("start_service || echo failed", "option enabled 1\noption state_dir "+r.root+"/mnt/usb\n", "FAT=1")
+	if !strings.Contains(out, "log: state_dir cannot be /mnt/usb, since its file system has no owners, as FAT, or is not to be written to; choose /etc/wandns, and run: service wandns reload; or mount it with uid=32768\n") || !strings.HasSuffix(out, "failed\n") {
+		t.Errorf("procd gets\n%s", out)
 	}
 }
 
