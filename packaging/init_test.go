@@ -440,6 +440,17 @@ func TestInitScriptClearsOnlyItsMetrics(t *testing.T) {
 	}
 }
 
+// The configuration before is judged by root's list too, which after a reboot
+// has to be there by then.
+func TestInitScriptListsFoldersBeforeItChecks(t *testing.T) {
+	r := newRouter(t)
+	r.write("usr/sbin/wandns", "#!/bin/sh\ncp \"$3\" \"$5\"; cat \"${5%/*}/mounts\" >&2\n", 0o755)
+	r.write("etc/wandns.mounts", "/elsewhere\n", 0o644)
+	if out := r.start("option enabled 1\n"); !strings.Contains(out, "/elsewhere\n") {
+		t.Errorf("check has no list; procd gets\n%s", out)
+	}
+}
+
 // From folders that root lists the daemon gets copies, but nothing that others
 // than root can have laid there.
 func TestInitScriptHandsCopies(t *testing.T) {
