@@ -60,3 +60,67 @@ func TestSecretsAreStruckOut(t *testing.T) {
 		}
 	}
 }
+
+// Programs differ in which characters they escape, and in how.
+func TestSecretsAreStruckOutHoweverTheyAreSpelled(t *testing.T) {
+	for secret, forms := range map[string][]string{
+		`my"pass'word&x`: {
+			`my"pass'word&x`, `my&quot;pass&#039;word&amp;x`, `my&quot;pass'word&amp;x`, `my&#34;pass&#39;word&amp;x`, `my&#X22;pass&apos;word&#38;x`,
+			`my%22pass'word%26x`, `my%22pass%27word%26x`, `my"pass'word%26x`, `my\"pass'word&x`, `my\"pass\'word\u0026x`, `my\u0022pass\u0027word\u0026x`,
+		},
+		"pässwörd 17+/x<>": {
+			"p%C3%A4ssw%C3%B6rd%2017%2B%2Fx%3C%3E", "p%c3%a4ssw%c3%b6rd+17%2b%2fx%3c%3e", `p\u00e4ssw\u00F6rd 17+\/x\u003c\u003E`, "p&#228;ssw&#xf6;rd 17+/x&lt;&gt;",
+			"p\xe4ssw\xf6rd 17+/x<>", "p%E4ssw%f6rd+17%2B%2Fx%3C%3E",
+		},
+		`%41"&<x`: {`%41"&<x`, `%41&quot;&amp;&lt;x`, `%2541%22%26%3cx`, `%41\"&<x`},
+		`back\`:   {`back\`, `back\\`, `back%5C`, `back%5c`},
+		`100%`:    {`100%`, `100%25`},
+	} {
+		list := secrets{secret}
+		for _, form := range forms {
+			for in, want := range map[string]string{
+				`pw="` + form + `" x`: `pw="***" x`,
+				form + form:           "***",
+			} {
+				if got := list.excerpt(in); got != want {
+					t.Errorf("%s: %q, want %q", in, got, want)
+				}
+			}
+			for n := range len(form) { // broken off amid a character, too
+				if n < 8 {
+					continue
+				}
+				torn := []string{"no " + form[:n], "no " + form[:n] + `..."`}
+				if len(form)-n >= 3 {
+					torn = append(torn, "no "+form[:n]+"\r\n"+form[n:])
+				}
+				for _, in := range torn {
+					if got := list.excerpt(in); strings.Trim(got, `no *."…`) != "" {
+						t.Errorf("%q: %q", in, got)
+					}
+				}
+			}
+		}
+	}
+	if got := (secrets{"pass\U0001f511word"}).strike(`a pass\ud83d\udd11word, pass%F0%9F%94%91word`); got != "a ***, ***" {
+		t.Errorf("%q", got)
+	}
+	for _, in := range []string{"a%2", "my%20word", "50 % & more; \\u00", `my&#x;pass`, `&#99999999999;`, `&`, `\`, `\u`, `%`, "+"} {
+		if got := (secrets{`my"pass'word&x`}).strike(in); got != in {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
+// A server may fill all that is read with what looks like a secret.
+func BenchmarkStrike(b *testing.B) {
+	list := secrets{strings.Repeat("a", 64), `my"pass'word&x`, strings.Repeat(`\`, 64), "correct-horse-17x"}
+	for _, part := range []string{"Login failed. ", "a", "aa\n", "%", `\`, "&#97;", `\u0061`, "&amp;", "\n"} {
+		text := strings.Repeat(part, 8<<10/len(part))
+		b.Run(part, func(b *testing.B) {
+			for b.Loop() {
+				list.strike(text)
+			}
+		})
+	}
+}

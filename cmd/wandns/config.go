@@ -6,14 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
 	"slices"
 	"sort"
@@ -346,30 +343,22 @@ func digest(settings map[string]string) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// secrets are the service's secrets in every form in which a server or a
-// message may repeat them, the longest first.
+// secrets are the service's secrets, also as they are sent together with a name.
 func (o outlet) secrets(more ...string) []string {
 	for _, f := range o.Spec.Fields {
 		if f.Secret {
 			more = append(more, o.Values[f.Name])
 		}
 	}
-	var list []string
-	for _, v := range more {
-		if v == "" {
-			continue
-		}
-		asJSON, _ := json.Marshal(v) // a string always can be
-		list = append(list, v, url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v),
-			strings.Trim(strconv.Quote(v), `"`), strings.Trim(string(asJSON), `"`))
+	list := slices.DeleteFunc(more, func(v string) bool { return v == "" })
+	for _, v := range list {
 		for _, user := range o.Spec.Fields {
 			if user.Identity {
 				list = append(list, base64.StdEncoding.EncodeToString([]byte(o.Values[user.Name]+":"+v)))
 			}
 		}
 	}
-	sort.SliceStable(list, func(i, j int) bool { return len(list[i]) > len(list[j]) })
-	return slices.Compact(list)
+	return list
 }
 
 // accounts are the services as the updater takes them. advice says what to do
