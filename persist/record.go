@@ -139,7 +139,10 @@ type Host struct {
 	Found6 bool `json:"found6,omitempty"`
 	// Tried is what the request of unknown outcome carried; nil if that is not
 	// known, as in what was stored before there was this, or if there were several.
-	Tried   *Tried `json:"tried,omitempty"`
+	Tried *Tried `json:"tried,omitempty"`
+	// Late is what requests of unknown outcome carried that may yet land, whatever
+	// was confirmed since; an unspecified address stands for several.
+	Late    *Tried `json:"late,omitempty"`
 	Refused string `json:"refused,omitempty"` // why the user must act for this name
 	Suspect string `json:"suspect,omitempty"` // why it was refused once; the same again is Refused
 	// Changes that count against the provider's limit, of the last day, in
@@ -151,6 +154,7 @@ type Host struct {
 type Tried struct {
 	V4 netip.Addr `json:"v4,omitzero"`
 	V6 netip.Addr `json:"v6,omitzero"`
+	At time.Time  `json:"at,omitzero"` // of Late: the last of them, by the clock of the records
 }
 
 // Intent is a request that is about to leave.

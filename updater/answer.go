@@ -33,7 +33,7 @@ func (e *Engine) done(now time.Time, d Done) {
 			s.gaveUp = true // and the intent stays open: nobody knows what happened
 			s.countSent(now)
 			for _, name := range d.Request.Hosts {
-				s.open(d.Request, name)
+				e.open(now, s, d.Request, name)
 			}
 			e.dirty[s.Name] = s.Limits.counted()
 			return
@@ -62,7 +62,7 @@ func (e *Engine) done(now time.Time, d Done) {
 	s.keep(results)
 	e.count(now, s, d.Request, results, fault)
 	if fault == nil {
-		fault = s.settle(now, d.Request, results)
+		fault = e.settle(now, s, d.Request, results)
 	}
 	if fault == nil {
 		s.rec.Failures, s.misses = 0, 0
@@ -104,7 +104,7 @@ func (e *Engine) count(now time.Time, s *service, req Request, results []Result,
 		}
 		may := mayHaveLanded(fault)
 		if may && whole != nil { // of the others settle knows more
-			s.open(req, name)
+			e.open(now, s, req, name)
 		}
 		e.ledger.answered(s, name, may && !unchanged, now)
 		if fault != nil && fault.Kind == Spent {
@@ -121,14 +121,14 @@ func mayHaveLanded(f *Fault) bool { return f == nil || f.Kind == Unconfirmed }
 
 // settle records what was confirmed and what was refused, name by name, and
 // returns the gravest fault of the rest.
-func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
+func (e *Engine) settle(now time.Time, s *service, req Request, results []Result) *Fault {
 	hosts := &s.rec.Hosts
 	var worst *Fault
 	refused := ""
 	for _, name := range req.Hosts {
 		i := slices.IndexFunc(results, func(r Result) bool { return r.Host == name })
 		if i < 0 {
-			s.open(req, name)
+			e.open(now, s, req, name)
 			worst = graver(worst, s.unclear(name, ""))
 			continue
 		}
@@ -148,16 +148,18 @@ func (s *service) settle(now time.Time, req Request, results []Result) *Fault {
 			case req.From != "" && !ok:
 				worst = graver(worst, s.useless(name, got, why))
 			default:
-				late := req.From == "" && mayBeLate(h, f, got)
-				confirm(h, f, got, req.From, stamp(now))
-				s.tell(part{name, f}, now)
-				if late {
-					s.let(part{name, f}, pass{}.next(now))
+				r := part{name, f}
+				made := s.passes[r].made
+				if req.From == "" && h.Late == nil && mayBeLate(h, f, got) { // an earlier version stored it
+					lost(h, f, several(f), stamp(e.Stamp(now)))
 				}
+				confirm(h, f, got, req.From, stamp(now))
+				s.tell(r, now)
+				e.watch(now, s, r, made)
 				continue
 			}
 			if mayHaveLanded(r.Fault) {
-				s.opened(h, part{name, f}, sent)
+				e.opened(now, s, h, part{name, f}, sent)
 			}
 		}
 		switch fault := doubt(h, r.Fault); {

@@ -148,6 +148,7 @@ func (e *Engine) age(d time.Duration) {
 				s.rec.NotBefore = s.rec.NotBefore.Add(-d)
 			}
 		}
+		e.outlive(s, d)
 	}
 	e.ledger.age(e.began, d)
 }

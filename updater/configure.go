@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wandns/persist"
+	"wandns/wan"
 )
 
 // configure returns the services that are gone amid a request.
@@ -48,6 +49,11 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 		s.fresh = fresh{account: s.rec.Account != c.Account, login: s.rec.Login != c.Login}
 		e.adopt(now, s, c.Self, terms)
 		e.inherit(now, s, sharing[s.Account], first, i < 0)
+		for _, host := range s.Hosts {
+			for _, f := range wan.Families() {
+				e.watch(now, s, part{host, f}, 0)
+			}
+		}
 		e.services = append(e.services, s)
 	}
 	for _, s := range e.services {
@@ -71,7 +77,7 @@ func (e *Engine) configure(now time.Time, services []Service) (abandoned []strin
 func (e *Engine) abandon(now time.Time, s *service) {
 	s.countSent(now)
 	for _, name := range s.flight.Hosts {
-		s.open(*s.flight, name)
+		e.open(now, s, *s.flight, name)
 	}
 	s.rec.Intent = nil
 	e.dirty[s.Name] = true

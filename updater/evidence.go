@@ -1,9 +1,11 @@
 package updater
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
+	"wandns/persist"
 	"wandns/wan"
 )
 
@@ -30,6 +32,68 @@ func (p pass) next(now time.Time) pass {
 	}
 	p.looks = min(p.looks, len(looksAfter)) + 1
 	return p
+}
+
+// lost notes that a request may land for a day, whatever is confirmed meanwhile.
+func lost(h *persist.Host, f wan.Family, a netip.Addr, at time.Time) {
+	if was := carried(h.Late, f); was.IsValid() && was != a && at.Sub(h.Late.At) < aDay {
+		a = several(f)
+	}
+	is := *cmp.Or(carries(h.Late, f, a), &persist.Tried{})
+	is.At = at
+	h.Late = &is
+}
+
+// several stands for what requests with different addresses carried.
+func several(f wan.Family) netip.Addr {
+	return [...]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}[f]
+}
+
+// watch has a record looked at that the provider confirmed, while a request may
+// land that carried something else. So many looks were made before.
+func (e *Engine) watch(now time.Time, s *service, r part, made int) {
+	h := s.rec.Hosts.At(r.host)
+	if h.Late == nil {
+		return
+	}
+	if made == len(looksAfter) || e.Stamp(now).Sub(h.Late.At) >= aDay {
+		s.landed(r)
+		return
+	}
+	_, passed := s.passes[r]
+	has, _ := published(h, r.family)
+	late := carried(h.Late, r.family)
+	if !passed && has.IsValid() && stoodAt(h, r.family) == "" && !isOpen(h, r.family) && late.IsValid() && late != has {
+		s.let(r, pass{looks: made}.next(now))
+	}
+}
+
+// outlive lets late requests of an earlier process be older by d.
+func (e *Engine) outlive(s *service, d time.Duration) {
+	for _, host := range s.Hosts {
+		h := s.rec.Hosts.At(host)
+		if h.Late == nil || h.Late.At.After(e.saved) {
+			continue
+		}
+		is := *h.Late
+		if is.At = is.At.Add(-d); e.saved.Sub(is.At) < aDay {
+			s.rec.Hosts.Edit(host).Late = &is
+			continue
+		}
+		s.rec.Hosts.Edit(host).Late = nil
+		for _, f := range wan.Families() {
+			if !isOpen(h, f) {
+				s.passed(part{host, f})
+			}
+		}
+	}
+}
+
+// landed forgets the request that might be late. That is not worth a write of
+// its own.
+func (s *service) landed(r part) {
+	h := s.rec.Hosts.Edit(r.host)
+	h.Late = carries(h.Late, r.family, netip.Addr{})
 }
 
 // stands reports whether a record is what is wanted, and to be looked at again.
@@ -85,12 +149,13 @@ func (e *Engine) compare(now time.Time, s *service, r part, found Found, told bo
 	case !stands && !s.unsure(r.host, f):
 		return false
 	case stands && known && !right:
+		is.made = s.passes[r].looks
 		s.let(r, is)
 		h = s.rec.Hosts.Edit(r.host)
 		if isFound(h, f) {
 			confirm(h, f, netip.Addr{}, "", time.Time{})
 		}
-		opened(h, f, wanted) // after the request no other can be late
+		opened(h, f, wanted)
 		e.dirty[s.Name] = true
 	case stands && (!told || !isFound(h, f)):
 		s.lookedAgain(now, r, known)
@@ -107,6 +172,7 @@ func (e *Engine) compare(now time.Time, s *service, r part, found Found, told bo
 		confirm(h, f, wanted, "", stamp(now))
 		if settled = true; told {
 			s.passed(r)
+			e.watch(now, s, r, 0)
 		} else {
 			opened(h, f, netip.Addr{})
 			h.Found4, h.Found6 = h.Found4 || f == wan.IPv4, h.Found6 || f == wan.IPv6
@@ -121,6 +187,7 @@ func (s *service) lookedAgain(now time.Time, r part, known bool) {
 	p, found := s.passes[r], isFound(s.rec.Hosts.At(r.host), r.family)
 	switch last := p.looks == len(looksAfter) && !p.again.After(now); {
 	case last && !found:
+		s.landed(r)
 		s.passed(r)
 	case last && !known:
 		s.let(r, pass{blind: true})

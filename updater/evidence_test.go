@@ -284,6 +284,140 @@ func TestBackAfterAnUnknownOutcome(t *testing.T) {
 	}
 }
 
+// gaveUp has 84.0.0.2 confirmed, and a request with 84.0.0.3 of unknown outcome.
+func gaveUp(t *testing.T) *script {
+	t.Helper()
+	s := begin(t, home())
+	s.step(Seen{WANWith("84.0.0.2")})
+	s.after(time.Second, good(s.job()))
+	s.after(time.Hour, Seen{WANWith("84.0.0.3")})
+	j := s.job()
+	s.looks = true
+	s.step(Seen{WANWith()})
+	s.after(time.Second, Done{Job: j, Err: errors.New("given up")})
+	return s
+}
+
+// confirms has an address sent and confirmed.
+func (s *script) confirms(after time.Duration, addr string) {
+	s.t.Helper()
+	s.after(after, Seen{WANWith(addr)})
+	if len(s.plan.Checks) > 0 {
+		s.step(finds(s.check("home.example.com"), "84.0.0.9"))
+	}
+	s.step(good(s.sends("home.example.com " + addr)))
+}
+
+// What was sent may land for a day, whatever happens meanwhile.
+func TestALateRequestIsFoundWhateverHappensMeanwhile(t *testing.T) {
+	for name, meanwhile := range map[string]func(*script){
+		"nothing":            func(s *script) { s.confirms(time.Minute, "84.0.0.2") },
+		"another address":    func(s *script) { s.confirms(time.Minute, "84.0.0.4"); s.confirms(2*time.Minute, "84.0.0.2") },
+		"its own repetition": func(s *script) { s.confirms(time.Minute, "84.0.0.3"); s.confirms(2*time.Minute, "84.0.0.2") },
+		"another lost request": func(s *script) {
+			s.after(time.Hour, Seen{WANWith("84.0.0.4")})
+			s.step(Done{Job: s.job(), Err: errors.New("given up")})
+			s.step(Seen{WANWith("84.0.0.3")})
+			s.wake()
+			s.step(good(s.sends("home.example.com 84.0.0.3")))
+			s.confirms(time.Hour, "84.0.0.4")
+			s.confirms(time.Hour, "84.0.0.2")
+		},
+		"a slow zone": func(s *script) {
+			s.confirms(time.Minute, "84.0.0.2")
+			s.step(finds(s.rung(10*time.Minute), "84.0.0.7"))
+			s.step(good(s.sends("home.example.com 84.0.0.2")))
+			s.step(finds(s.rung(50*time.Minute), "84.0.0.7"))
+			s.step(good(s.sends("home.example.com 84.0.0.2")))
+		},
+	} {
+		for _, restart := range []bool{false, true} {
+			s := gaveUp(t)
+			meanwhile(s)
+			if restart {
+				s.after(time.Minute, Tick{})
+				s.again(true, home())
+				s.step(Seen{WANWith("84.0.0.2")})
+			}
+			s.unchecked()
+			s.silent()
+			s.wake()
+			s.step(finds(s.check("home.example.com"), "84.0.0.3"))
+			s.step(good(s.sends("home.example.com 84.0.0.2")))
+			if st := s.status(0); st.State != OK || st.Reason != "" {
+				t.Errorf("%s: %+v", name, st)
+			}
+		}
+	}
+}
+
+func TestAfterItsDayNoRequestIsLate(t *testing.T) {
+	s := gaveUp(t)
+	s.confirms(time.Minute, "84.0.0.3")
+	s.unchecked()
+	s.wakeless()
+	s.confirms(25*time.Hour, "84.0.0.2")
+	s.sure()
+	if h := s.saved["home"].Hosts.Of("home.example.com"); h.Late != nil {
+		t.Errorf("saved %+v", h)
+	}
+
+	s = gaveUp(t) // all looks were made
+	s.confirms(time.Minute, "84.0.0.2")
+	for _, after := range []time.Duration{10 * time.Minute, 50 * time.Minute, 23 * time.Hour} {
+		if s.step(finds(s.rung(after), "84.0.0.2")); s.plan.Save {
+			t.Error("a look is stored")
+		}
+	}
+	s.sure()
+	s.confirms(time.Minute, "84.0.0.4")
+	s.sure()
+
+	s = gaveUp(t) // and the router was off
+	s.confirms(time.Minute, "84.0.0.2")
+	s.now = s.now.Add(48 * time.Hour)
+	s.again(true, home())
+	s.step(Clocked{Passed: 48 * time.Hour, Trusted: true})
+	s.step(Seen{WANWith("84.0.0.2")})
+	s.sure()
+}
+
+// A zone that never follows makes no loop.
+func TestLooksAreNotBegunAnew(t *testing.T) {
+	s := gaveUp(t)
+	s.confirms(time.Minute, "84.0.0.2")
+	for _, after := range []time.Duration{10 * time.Minute, 50 * time.Minute, 23 * time.Hour} {
+		s.step(finds(s.rung(after), "84.0.0.9"))
+		s.step(good(s.sends("home.example.com 84.0.0.2")))
+	}
+	s.sure()
+}
+
+// What a provider has confirmed is looked for in the DNS: no request repeats it.
+func TestAProviderIsNotAskedWhetherARequestIsLate(t *testing.T) {
+	s := gaveUp(t)
+	reads := home()
+	reads.Reads = true
+	s.step(Configure{[]Service{reads}})
+	s.confirms(time.Minute, "84.0.0.2")
+	if c := s.rung(10 * time.Minute); !c.DNSOnly {
+		t.Errorf("check %+v", c)
+	}
+}
+
+func TestARequestThatAnEarlierVersionLostMayBeLate(t *testing.T) {
+	s := gaveUp(t)
+	rec := s.saved["home"]
+	rec.Intent = nil
+	h := rec.Hosts.Edit("home.example.com")
+	h.Open4, h.Late = true, nil
+	s.saved["home"] = rec
+	s.again(true, home())
+	s.confirms(time.Minute, "84.0.0.4")
+	s.step(finds(s.rung(10*time.Minute), "84.0.0.3"))
+	s.sends("home.example.com 84.0.0.4")
+}
+
 // Any of several requests may land last.
 func TestSeveralUnknownOutcomes(t *testing.T) {
 	s := begin(t, home())

@@ -28,6 +28,7 @@ type Check struct {
 	Way      Way
 	For      time.Duration // at most
 	Quiet    bool          // nobody waits for it
+	DNSOnly  bool          // the provider has confirmed it already
 }
 
 // Checked is the outcome of a Check.
@@ -70,6 +71,7 @@ type pass struct {
 	looks int        // what is published is looked at for the so-manieth time at again
 	asked bool       // by the user, not to wait for again
 	last  time.Time  // when it was looked at
+	made  int        // looks before one found something else
 }
 
 // isOpen reports whether a request of unknown outcome was about a family.
@@ -79,26 +81,35 @@ func isOpen(h *persist.Host, f wan.Family) bool { return [...]bool{h.Open4, h.Op
 func isFound(h *persist.Host, f wan.Family) bool { return [...]bool{h.Found4, h.Found6}[f] }
 
 // tried is what the request of unknown outcome carried, if there was one only.
-func tried(h *persist.Host, f wan.Family) netip.Addr {
-	if h.Tried == nil {
+func tried(h *persist.Host, f wan.Family) netip.Addr { return carried(h.Tried, f) }
+
+func try(h *persist.Host, f wan.Family, a netip.Addr) { h.Tried = carries(h.Tried, f, a) }
+
+func carried(t *persist.Tried, f wan.Family) netip.Addr {
+	if t == nil {
 		return netip.Addr{}
 	}
-	return [...]netip.Addr{h.Tried.V4, h.Tried.V6}[f]
+	return [...]netip.Addr{t.V4, t.V6}[f]
 }
 
-func try(h *persist.Host, f wan.Family, a netip.Addr) {
-	if tried(h, f) == a {
-		return
+// carries is t with another address; nil if there is none in it.
+func carries(t *persist.Tried, f wan.Family, a netip.Addr) *persist.Tried {
+	if carried(t, f) == a {
+		return t
 	}
-	t := &persist.Tried{V4: tried(h, wan.IPv4), V6: tried(h, wan.IPv6)}
-	if h.Tried = t; f == wan.IPv4 {
-		t.V4 = a
+	var is persist.Tried
+	if t != nil {
+		is = *t
+	}
+	if f == wan.IPv4 {
+		is.V4 = a
 	} else {
-		t.V6 = a
+		is.V6 = a
 	}
-	if !t.V4.IsValid() && !t.V6.IsValid() {
-		h.Tried = nil
+	if !is.V4.IsValid() && !is.V6.IsValid() {
+		return nil
 	}
+	return &is
 }
 
 // opened notes that nobody knows what became of a request with this address.
@@ -130,6 +141,7 @@ func (e *Engine) recall() {
 			for f, a := range []netip.Addr{wan.IPv4: r.Intent.V4, wan.IPv6: r.Intent.V6} {
 				if a.IsValid() {
 					opened(h, wan.Family(f), a)
+					lost(h, wan.Family(f), a, r.Intent.At)
 				}
 			}
 		}
@@ -142,11 +154,11 @@ func (e *Engine) recall() {
 }
 
 // open notes that nobody knows what a request did to a name.
-func (s *service) open(req Request, host string) {
+func (e *Engine) open(now time.Time, s *service, req Request, host string) {
 	h := s.rec.Hosts.Edit(host)
 	for _, f := range wan.Families() {
 		if a := req.Addr(f); a.IsValid() {
-			s.opened(h, part{host, f}, a)
+			e.opened(now, s, h, part{host, f}, a)
 		}
 	}
 }
@@ -154,8 +166,9 @@ func (s *service) open(req Request, host string) {
 // opened also sees to it that what is published is looked up before the same is
 // sent again. After several requests, of which any may land last, only another
 // one settles what is published.
-func (s *service) opened(h *persist.Host, r part, a netip.Addr) {
+func (e *Engine) opened(now time.Time, s *service, h *persist.Host, r part, a netip.Addr) {
 	s.passed(r)
+	lost(h, r.family, a, stamp(e.Stamp(now)))
 	if mayBeLate(h, r.family, a) {
 		a = netip.Addr{}
 		s.let(r, pass{})
@@ -210,7 +223,7 @@ func (p *Plan) verify(e *Engine, s *service, req Request, now time.Time) bool {
 	if s.check != nil {
 		return true
 	}
-	at, quiet := s.ready(req), true
+	at, quiet, sure := s.ready(req), true, true
 	var parts, again []part
 	for _, host := range s.Hosts {
 		for _, f := range wan.Families() {
@@ -224,6 +237,7 @@ func (p *Plan) verify(e *Engine, s *service, req Request, now time.Time) bool {
 				p.wake(look)
 			default:
 				quiet = quiet && !s.passes[r].asked
+				sure = sure && !isFound(s.rec.Hosts.At(host), f)
 				again = append(again, r)
 			}
 		}
@@ -236,6 +250,7 @@ func (p *Plan) verify(e *Engine, s *service, req Request, now time.Time) bool {
 		return true
 	}
 	c := Check{Service: s.Name, Account: s.Account, Login: s.Login, For: firstFor, Quiet: quiet && len(parts) == 0}
+	c.DNSOnly = c.Quiet && sure
 	for _, r := range append(parts, again...) {
 		c.Families[r.family] = true
 		if isOpen(s.rec.Hosts.At(r.host), r.family) {
@@ -331,7 +346,7 @@ func (s *service) looksUp() string {
 func verify(ctx context.Context, c Check, by Carrier) Checked {
 	ctx, cancel := context.WithTimeout(By(ctx, c.Way), c.For)
 	defer cancel()
-	if reader, ok := by.Provider.(Reader); ok {
+	if reader, ok := by.Provider.(Reader); ok && !c.DNSOnly {
 		list, err := reader.Published(ctx, c.Hosts)
 		fault, _ := err.(*Fault) //nolint:errorlint // Reader's contract
 		switch {
