@@ -131,6 +131,9 @@ func (e *Engine) adopt(now time.Time, s *service, c Self, terms *Terms) {
 		e.dirty[s.Name] = s.stored
 	case s.rec.Config != c.Config:
 		unblock(&s.rec)
+		if s.rec.Login != c.Login {
+			s.rec.Tokens = nil // they might go elsewhere
+		}
 		e.relent(now, s)
 		e.dirty[s.Name] = s.stored
 	}

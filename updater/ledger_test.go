@@ -426,6 +426,27 @@ func TestRequestThatIsItsOwnContentLeavesByItsAddress(t *testing.T) {
 	}
 }
 
+// They were got with a login, which whoever names another server has to type
+// anew.
+func TestTokensAreOfOneLogin(t *testing.T) {
+	for changed, want := range map[string]int{"login": 0, "config": 1} {
+		svc := home("a.example.com")
+		s := begin(t, svc)
+		s.step(Seen{WANWith("84.0.0.2")})
+		d := good(s.job())
+		d.Results[0].Tokens = map[string]string{"a": "secret-a"}
+		s.after(time.Second, d)
+		if svc.Config = "other"; changed == "login" {
+			svc.Login = "other"
+		}
+		s.reboot(s.now.Add(time.Hour), time.Hour, svc)
+		s.step(Seen{WANWith("84.0.0.3")})
+		if got := s.job().Request.Tokens; len(got) != want || len(s.saved["home"].Tokens) != want {
+			t.Errorf("after another %s: %v", changed, got)
+		}
+	}
+}
+
 func TestTokensAreKeptAndShownNowhere(t *testing.T) {
 	svc := home("a.example.com", "b.example.com")
 	s := begin(t, svc)

@@ -124,6 +124,7 @@ type Field struct {
 	Required bool
 	Secret   bool // never printed; KEY_file may hold it instead
 	Identity bool // tells one account from another
+	Target   bool // a URL to which requests go, and secrets with them
 	// Check explains what is wrong with a value; nil accepts any.
 	Check func(value string) string
 }

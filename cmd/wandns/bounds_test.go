@@ -287,6 +287,21 @@ func TestPlainHTTPIsWarnedAbout(t *testing.T) {
 	if len(cfg.Warnings) != 1 || !strings.Contains(cfg.Warnings[0], "line 7, service \"home\", web_url4: goes to ip.example.com unencrypted: the address can be made up by anyone on the way; use https") {
 		t.Errorf("%q", cfg.Warnings)
 	}
+	const own = "[[service]]\nname = \"home\"\nprovider = \"hostup\"\nhostnames = [\"a.example.com\"]\ntoken4 = \"t\"\nupdate_url = \"%s/?t={token}&i={ip}\"\n"
+	for url, want := range map[string]string{
+		"http://dyn.example.com": "update_url: goes to dyn.example.com unencrypted: the secret in it can be read by anyone", "HTTP://Dyn.example.com": "update_url: ", "https://dyn.example.com": "", "http://10.1.2.3": "",
+	} {
+		cfg, err := readConfig(writeFile(t, "wandns.toml", fmt.Sprintf(own, url)), "wandns.toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if warned := strings.Join(cfg.Warnings, "\n"); !strings.Contains(warned, want) || want == "" && warned != "" {
+			t.Errorf("%s: %q", url, warned)
+		}
+	}
+	if cfg := mustLoad(t, fmt.Sprintf(own, "http://dyn.example.com")+"server = \"https://dyn.example.com\"\n"); len(cfg.Warnings) > 0 {
+		t.Errorf("under another server: %q", cfg.Warnings)
+	}
 	if cfg := mustLoad(t, service); len(cfg.Warnings) > 0 {
 		t.Errorf("without a server: %q", cfg.Warnings)
 	}

@@ -27,6 +27,11 @@ func destination(s section) (all, host string) {
 	}
 	if spec, ok := providers.Find(provider); ok {
 		host = cmp.Or(host, spec.Server)
+		for _, f := range spec.Fields {
+			if to := s.text(f.Name); f.Target && to != "" {
+				host += " and " + to
+			}
+		}
 	}
 	return provider + "\n" + host + "\n" + s.text("ca_file"), host
 }
@@ -45,7 +50,7 @@ func (r *rpcd) betrayed(stored []section, old, now section, kept []string, files
 			}
 		case slices.Contains(kept, o.name):
 			if was != is {
-				why = fmt.Sprintf("has to be typed again, since provider, server or ca_file changed: it was given for %s", cmp.Or(host, "nobody"))
+				why = fmt.Sprintf("has to be typed again, since provider or where it goes changed: it was given for %s", cmp.Or(host, "nobody"))
 			}
 		case !isFile(o.name):
 		case !r.mayName(path, files):
@@ -79,7 +84,7 @@ func owned(stored []section, to section, path string, files bool) (why string) {
 	}
 	provider, _ := to.find("provider")
 	if own, _ := destination(section{keys: []option{provider}}); why == "" && is != own {
-		why = "names a file whose secret may go to the provider's own server only; type the secret itself, or leave server and ca_file out"
+		why = "names a file whose secret may go to the provider's own server only; type the secret itself, or leave out what says where it goes"
 	}
 	return why
 }

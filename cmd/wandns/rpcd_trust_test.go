@@ -135,6 +135,18 @@ config service 'lost'
 	list hostnames 'lost.example.com'
 	option username 'me@example.com'
 	option password 'canary-lost'
+
+config service 'tok'
+	option provider 'hostup'
+	list hostnames 'tok.example.com'
+	option token4 'canary-tok'
+
+config service 'url'
+	option provider 'hostup'
+	list hostnames 'url.example.com'
+	option domain 'example.com'
+	option api_key 'canary-url'
+	option update_url 'https://up.example.com/?t={token}&i={ip}'
 `
 
 func newTrusting(t *testing.T) *luci {
@@ -162,12 +174,17 @@ func sent(service, more string) string {
 	return fmt.Sprintf(`{"service":%q,"values":{"provider":"noip","hostnames":["%[1]s.example.com"],"username":"me@example.com"%s},"drop":[]}`, service, more)
 }
 
+// keyed is a draft at the provider that has an update URL.
+func keyed(service, more string) string {
+	return fmt.Sprintf(`{"service":%q,"values":{"provider":"hostup","hostnames":["%[1]s.example.com"]%s},"drop":[]}`, service, more)
+}
+
 // A secret goes to whom it was given for. Who may write in LuCI can give another,
 // but cannot have one that he does not know sent to where he listens.
 func TestSecretsGoNowhereElse(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, draft, key, says string }{
-		{"another server", sent("home", `,"server":"EVIL"`), "password", "has to be typed again, since provider, server or ca_file changed: it was given for https://dynupdate.no-ip.com"},
+		{"another server", sent("home", `,"server":"EVIL"`), "password", "has to be typed again, since provider or where it goes changed: it was given for https://dynupdate.no-ip.com"},
 		{"a server in capitals", strings.ReplaceAll(sent("home", `,"server":"EVIL"`), "http", "HTTP"), "password", "typed again"},
 		{"no encryption any more", sent("own", `,"server":"http://dns.example.com","ca_file":"ETC/ssl/own.pem"`), "password", "typed again"},
 		{"another port", sent("own", `,"server":"https://dns.example.com:444","ca_file":"ETC/ssl/own.pem"`), "password", "typed again"},
@@ -197,6 +214,13 @@ func TestSecretsGoNowhereElse(t *testing.T) {
 		{"a relative path", sent("new", `,"password_file":"wandns/free.secret"`), "password_file", "below /etc/wandns or /etc/ssl"},
 		{"a list of paths", sent("new", `,"password_file":["ETC/wandns/free.secret","x"]`), "password_file", ""},
 		{"an authority elsewhere", sent("home", `,"ca_file":"ETC/elsewhere/shadow"`), "ca_file", "below /etc/wandns or /etc/ssl"},
+		{"another update URL", keyed("tok", `,"update_url":"EVIL/?t={token}&i={ip}"`), "token4", "typed again, since provider or where it goes changed: it was given for https://cloud.hostup.se"},
+		{"another path of an update URL", keyed("url", `,"domain":"example.com","update_url":"https://up.example.com/mine?t={token}&i={ip}"`), "api_key", "it was given for https://cloud.hostup.se and https://up.example.com/?t="},
+		{"no update URL", keyed("url", `,"domain":"example.com"`), "api_key", "typed again"},
+		{"an update URL that is a list", keyed("tok", `,"update_url":["EVIL/?t={token}&i={ip}"]`), "token4", "typed again"},
+		{"an update URL and an authority", keyed("url", `,"domain":"example.com","ca_file":"ETC/ssl/own.pem","update_url":"https://up.example.com/?t={token}&i={ip}"`), "api_key", "typed again"},
+		{"a file to another update URL", keyed("new", `,"token4_file":"ETC/wandns/free.secret","update_url":"EVIL/?t={token}&i={ip}"`), "token4_file", "own server only"},
+		{"another's file to an update URL", keyed("new", `,"token4_file":"ETC/wandns/filed.secret","update_url":"EVIL/?t={token}&i={ip}"`), "token4_file", "service filed"},
 		{"a key that nobody knows", sent("home", `,"state_dir":"/usr/sbin","update_url":"EVIL"`), "state_dir", "not a service's key"},
 		{"a key that is no name", sent("home", `,"a'\nconfig b":"c"`), "a'\nconfig b", "unknown"},
 		{"a key that breaks the line", sent("home", `,"":"c"`), "", "unknown"},
@@ -240,6 +264,8 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 		{"another secret for another server", sent("home", `,"server":"EVIL","password":"it's"`), "\toption password 'canary-home'\n", "\toption server 'EVIL'\n|\toption password 'it'\\''s'\n"},
 		{"the same server in other words", sent("own", `,"server":"HTTPS://dns.Example.com:443/","ca_file":"ETC/ssl/own.pem"`), "", "'HTTPS://dns.Example.com:443/'"},
 		{"the provider's own server by name", sent("home", `,"server":"https://dynupdate.no-ip.com"`), "", "\toption server 'https://dynupdate.no-ip.com'\n"},
+		{"another device with an update URL", keyed("url", `,"domain":"example.com","device":"wan","update_url":"https://up.example.com/?t={token}&i={ip}"`), "", "\toption device 'wan'\n"},
+		{"another token for another update URL", keyed("tok", `,"token4":"typed","update_url":"EVIL/?t={token}&i={ip}"`), "\toption token4 'canary-tok'\n", "'typed'"},
 		{"its own file", sent("filed", `,"device":"wan","password_file":"ETC/wandns/filed.secret"`), "", "\toption device 'wan'\n"},
 		{"its own far file", sent("far", `,"device":"wan"`), "", "\toption device 'wan'\n"},
 		{"a secret in place of a far file", sent("far", `,"password":"typed"`), "\toption password_file 'ETC/elsewhere/far.secret'\n", "\toption password 'typed'\n"},
@@ -446,6 +472,7 @@ func FuzzRPCD(f *testing.F) {
 	}
 	f.Add("save", sent("home", `,"server":"http://127.0.0.1:9"`))
 	f.Add("save", sent("home", `,"server":"http://127.0.0.1:9","password":"typed"`))
+	f.Add("save", keyed("tok", `,"update_url":"http://127.0.0.1:9/?t={token}&i={ip}"`))
 	f.Add("save", sent("new", `,"password_file":"/etc/wandns/x'\n","ca_file":"/etc/ssl/../passwd"`))
 	f.Add("save", `{"service":"home","values":{"provider":"freedns.io","hostnames":["a'\nconfig b"]},"drop":["username"]}`)
 	f.Add("enable", `{"service":"own","enabled":false}`)

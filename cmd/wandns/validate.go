@@ -356,6 +356,9 @@ func (v *validator) own(c *serviceConfig, options []option, line int) {
 				continue
 			}
 			c.Values[f.Name] = v.field(f, fromFile)
+			if u, err := url.Parse(c.Values[f.Name]); f.Target && err == nil && c.Server == "" {
+				v.plain(u, "the secret in it can be read")
+			}
 		case slices.ContainsFunc(serviceKeys, func(k serviceKey) bool { return k.reserved && k.name == name }):
 			v.wrong("is not supported by this version; leave it out")
 		case c.Spec.Name == "":

@@ -47,6 +47,7 @@ type fieldJSON struct {
 	Example  string `json:"example"`
 	Required bool   `json:"required"`
 	Secret   bool   `json:"secret"`
+	Target   bool   `json:"target"` // a URL to which secrets go
 }
 
 // takesSource is the ability to take the address of a connection.
@@ -66,7 +67,7 @@ func describe(s *updater.Spec) providerJSON {
 		p.Abilities = append(p.Abilities, takesSource)
 	}
 	for _, f := range s.Fields {
-		p.Fields = append(p.Fields, fieldJSON{f.Name, f.Help, f.Example, f.Required, f.Secret})
+		p.Fields = append(p.Fields, fieldJSON{f.Name, f.Help, f.Example, f.Required, f.Secret, f.Target})
 	}
 	own := able(s)
 	for _, v := range accountVerbs() {

@@ -50,7 +50,7 @@ func hostup() *updater.Spec {
 				Help: "domain at HostUp that holds the names; with api_key", Example: "example.com",
 			},
 			{
-				Name: "update_url", Check: checkUpdateURL,
+				Name: "update_url", Target: true, Check: checkUpdateURL,
 				Help: "update URL with {host}, {token} and {ip} in their places; server replaces its scheme and host", Example: hostUpUpdate,
 			},
 		},

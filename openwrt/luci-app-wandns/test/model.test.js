@@ -144,12 +144,19 @@ test('the form never has a secret, and keeps what was not typed anew', () => {
 
 test('a secret is not kept for somebody else', () => {
 	const old = service('home', { server: 'https://x' });
-	assert.equal(model.moved(null, providers[0], 'https://y', ''), false);
-	assert.equal(model.moved(old, providers[0], 'https://x', null), false);
-	assert.equal(model.moved(old, providers[0], 'https://y', ''), true);
-	assert.equal(model.moved(old, providers[0], '', ''), true);
-	assert.equal(model.moved(old, providers[0], 'https://x', '/etc/ssl/x'), true);
-	assert.equal(model.moved(old, providers[1], 'https://x', ''), true);
+	const given = (values) => (key) => values[key];
+	assert.equal(model.moved(null, providers[0], given({ server: 'https://y' })), false);
+	assert.equal(model.moved(old, providers[0], given({ server: 'https://x', ca_file: null })), false);
+	assert.equal(model.moved(old, providers[0], given({ server: 'https://y' })), true);
+	assert.equal(model.moved(old, providers[0], given({ server: '' })), true);
+	assert.equal(model.moved(old, providers[0], given({ server: 'https://x', ca_file: '/etc/ssl/x' })), true);
+	assert.equal(model.moved(old, providers[1], given({ server: 'https://x' })), true);
+
+	const own = Object.assign({}, providers[0], { fields: [ { name: 'update_url', target: true }, { name: 'path', target: false } ] });
+	const url = service('home', { update_url: 'https://x/{token}' });
+	assert.equal(model.moved(url, own, given({ update_url: 'https://x/{token}', path: 'p' })), false);
+	assert.equal(model.moved(url, own, given({ update_url: 'https://y/{token}' })), true);
+	assert.equal(model.moved(url, own, given({})), true);
 });
 
 test('what is typed is checked at once', () => {

@@ -216,7 +216,7 @@ return baseclass.extend({
 		const value = function(key) { return map.lookupOption(key, 'service')[0].formvalue('service'); };
 		return map.render().then(L.bind(function(node) {
 			const hint = function() {
-				const text = model.moved(service, provider, value('server'), value('ca_file')) ? ANEW : KEPT;
+				const text = model.moved(service, provider, value) ? ANEW : KEPT;
 				node.querySelectorAll('input[type=password]').forEach(function(i) {
 					if (i.placeholder == KEPT || i.placeholder == ANEW)
 						i.placeholder = text;

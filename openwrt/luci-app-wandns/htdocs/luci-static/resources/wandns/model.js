@@ -356,8 +356,11 @@ function draft(name, data, service, provider) {
 }
 
 /* Whether the secrets would go to somebody else, and so have to be typed anew. */
-function moved(service, provider, server, ca) {
-	return !!service && (service.values.provider != provider.name || (server || '') != (service.values.server || '') || (ca || '') != (service.values.ca_file || ''));
+function moved(service, provider, value) {
+	const targets = provider.fields.filter(function(f) { return f.target; }).map(function(f) { return f.name; });
+	return !!service && (service.values.provider != provider.name || [ 'server', 'ca_file' ].concat(targets).some(function(key) {
+		return (value(key) || '') != (service.values[key] || '');
+	}));
 }
 
 /* The arguments of an action: HOST [TYPE]. */
