@@ -268,6 +268,57 @@ func TestFilesOfOpenWrtsConfiguration(t *testing.T) {
 	}
 }
 
+// The daemon's user has its folder, and may lay there what is another's, which
+// root would read and send. What root has laid it follows.
+func TestRootReadsNothingForAnotherUser(t *testing.T) {
+	t.Parallel()
+	asRoot(t)
+	l := newLuCI(t, "")
+	for name, text := range map[string]string{"elsewhere/root": "canary\n", "elsewhere/sub/root": "canary\n", "wandns/its": "p\n", "wandns/roots": "p\n", "wandns/deep/its": "p\n", "ssl/real": "p\n"} {
+		if err := os.MkdirAll(filepath.Dir(l.path(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l.put(name, text)
+	}
+	if err := errors.Join(
+		os.Symlink(l.path("elsewhere/root"), l.path("wandns/link")),
+		os.Symlink("../elsewhere/root", l.path("wandns/short")),
+		os.Symlink("its", l.path("wandns/own")),
+		os.Symlink(l.path("elsewhere/sub"), l.path("wandns/folder")),
+		os.Link(l.path("elsewhere/root"), l.path("wandns/hard")),
+		os.Symlink(l.path("wandns/link"), l.path("ssl/there")),
+		os.Symlink("../wandns/its", l.path("ssl/its")),
+		os.Symlink("real", l.path("ssl/by_root")),
+		os.Symlink("../elsewhere/root", l.path("ssl/given")),
+		os.Lchown(l.path("ssl/given"), 1, 1),
+		os.Symlink(l.path("ssl"), l.path("certs")),
+		os.Chmod(l.path("elsewhere/sub"), 0o777),
+		os.Symlink("../root", l.path("elsewhere/sub/anybodys")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", "its", "deep", "deep/its"} {
+		if err := os.Chown(l.path("wandns/"+name), 1, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, good := range map[string]bool{
+		"wandns/its": true, "wandns/roots": true, "wandns/deep/its": true, "wandns/deep/../its": true, "ssl/its": true, "ssl/by_root": true, "certs/by_root": true,
+		"wandns/link": false, "wandns/short": false, "wandns/own": false, "wandns/folder/root": false, "wandns/hard": false, "ssl/there": false, "ssl/given": false, "elsewhere/sub/anybodys": false,
+	} {
+		l.put("config/wandns", "config wandns 'global'\n\toption enabled '1'\n\nconfig service 'home'\n\toption enabled '1'\n\toption provider 'hostup'\n\tlist hostnames 'home.example.com'\n\toption domain 'example.com'\n\toption server 'EVIL'\n\toption api_key_file 'ETC/"+name+"'\n")
+		cfg, _ := readConfig(l.path("config/wandns"), l.path("config/wandns"))
+		if s := cfg.Services[0]; (s.Values["api_key"] == "p") != good || (len(s.Mistakes) == 0) != good || !good && !strings.Contains(s.Mistakes[0].text, "name the file itself") {
+			t.Errorf("%s: %q, %v", name, s.Values["api_key"], s.Mistakes)
+		}
+		before := l.asked.Load()
+		_, raw := l.call("account", `{"service":"home","verb":"key","action":"list"}`)
+		if asked := l.asked.Load() > before; asked != good {
+			t.Errorf("%s: asked %v, %s", name, asked, raw)
+		}
+	}
+}
+
 func TestPlainHTTPIsWarnedAbout(t *testing.T) {
 	t.Parallel()
 	const service = "[[service]]\nname = \"home\"\nprovider = \"noip\"\nhostnames = [\"a.example.com\"]\nusername = \"u\"\npassword = \"p\"\n"

@@ -225,9 +225,13 @@ const soon = 3 * time.Second
 // group that gives it to this process. Its error does not name the file: a
 // secret may stand in its place.
 func readSmall(file string) (text string, open bool, err error) {
+	return readBy(safefile.Read, file)
+}
+
+func readBy(read func(context.Context, string, int64) (safefile.File, error), file string) (text string, open bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
-	f, err := safefile.Read(ctx, file, maxConfig)
+	f, err := read(ctx, file, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fs.ErrNotExist // in plainer words
 	}

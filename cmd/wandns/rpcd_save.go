@@ -179,7 +179,7 @@ func fromJSON(name string, value any) (o option, why string) {
 // change replaces the configuration, whole or not at all, and makes procd reload.
 func (r *rpcd) change(a rpcArgs, of func(*rpcd, rpcArgs, string) (text string, mistakes []rpcMistake, why string)) any {
 	out := rpcSaved{Mistakes: []rpcMistake{}}
-	err := r.locked(func() error {
+	err := r.locked(func(*os.File) error {
 		data, _, err := readSmall(r.config)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -210,12 +210,24 @@ func (r *rpcd) change(a rpcArgs, of func(*rpcd, rpcArgs, string) (text string, m
 	return out
 }
 
-// locked does something under the lock that libuci takes for a commit.
-func (r *rpcd) locked(do func() error) error {
+// locked does something under a lock on the configuration's folder, for one
+// writer of ours at a time, and the one that libuci takes for a commit.
+func (r *rpcd) locked(do func(folder *os.File) error) error {
+	folder, err := os.Open(filepath.Dir(r.config))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	defer func() { _ = unix.Flock(int(folder.Fd()), unix.LOCK_UN) }() // of copies, too
+	got := false
 	for range 100 {
+		if got = got || unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil; !got {
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
 		f, err := os.OpenFile(r.config, os.O_RDONLY|unix.O_NONBLOCK, 0)
 		if errors.Is(err, fs.ErrNotExist) {
-			return do()
+			return do(folder)
 		}
 		if err != nil {
 			return err
@@ -225,7 +237,7 @@ func (r *rpcd) locked(do func() error) error {
 			mine, err := f.Stat()
 			now, wrong := os.Stat(r.config)
 			if err == nil && wrong == nil && os.SameFile(mine, now) {
-				return do()
+				return do(folder)
 			}
 		}
 		time.Sleep(50 * time.Millisecond) // who has it is about to replace the file

@@ -61,7 +61,9 @@ func TestSaveWithoutAFile(t *testing.T) {
 	}
 }
 
-// Whoever commits at the same time, with uci or here, loses nothing.
+// A save waits for a commit of uci and for other saves, and changes what those have
+// written. It does not hold the other way round: a uci that waits for a save then
+// commits what it finds in the file before it, and the save is lost.
 func TestSavesWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	l := newLuCI(t, "config wandns 'global'\n")

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"wandns/openwrt/uci"
 	"wandns/updater"
 )
@@ -18,6 +20,19 @@ import (
 // what both configurations become beside them, and the script of that name does
 // the rest in its place: it waits for both programs, and tells what came of it.
 func (r *rpcd) takeover(a rpcArgs) any {
+	var out any
+	if err := r.locked(func(folder *os.File) error {
+		out = r.replaced(a, folder)
+		return nil
+	}); err != nil {
+		return said{Code: exitFailed, Error: "nothing was taken over: " + err.Error()}
+	}
+	return out
+}
+
+// replaced does not return where the script runs in its place, which keeps the
+// folder, and with it the lock, as its standard input.
+func (r *rpcd) replaced(a rpcArgs, folder *os.File) any {
 	m, data, err := r.found()
 	if err != nil {
 		return said{Code: exitFailed, Error: err.Error()}
@@ -67,6 +82,9 @@ func (r *rpcd) takeover(a rpcArgs) any {
 		args = append(args, strings.Join(names, ", "))
 	}
 	err = errors.Join(own.prepare(), other.prepare())
+	if err == nil {
+		err = unix.Dup3(int(folder.Fd()), 0, 0)
+	}
 	if err == nil {
 		err = fmt.Errorf("%s could not be started (%w); upgrade luci-app-wandns", script, syscall.Exec(script, append(args, ids...), os.Environ())) //nolint:gosec // no shell comes between
 	}

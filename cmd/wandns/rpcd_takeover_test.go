@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -72,7 +74,7 @@ func newIncumbent(t *testing.T, own, ddns string) *incumbent {
 	for name, text := range map[string]string{
 		"etc/config/wandns": own, "etc/config/ddns": ddns, "etc/init.d/wandns": standInWandns, "etc/init.d/ddns": standInDDNS,
 		"usr/lib/ddns/dynamic_dns_updater.sh": standInUpdater, "var/run/ddns/none": "", "run/none": "", "ledger": "",
-		"usr/libexec/wandns/takeover": takeoverScript(t),
+		"usr/libexec/wandns/takeover": takeoverScript(t), "usr/sbin/wandns": "#!/bin/sh\n" + beWandns + "=1 exec " + os.Args[0] + " \"$@\"\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(r.path(name)), 0o755); err != nil {
 			t.Fatal(err)
@@ -470,6 +472,144 @@ func TestE2ETakeoverFollowsNoLink(t *testing.T) {
 	}
 	if got := r.script("a"); !strings.Contains(got.Error, "its status does not show them") {
 		t.Errorf("said %+v", got)
+	}
+}
+
+// What the daemon's user lays there is read as wandns status does: to its end,
+// and no more than a status can have.
+func TestE2ETakeoverReadsAStatusOnly(t *testing.T) {
+	t.Parallel()
+	for name, lay := range map[string]func(path string) error{
+		"a file with a hole": func(path string) error {
+			return errors.Join(os.WriteFile(path, []byte(`{"services":[{"name":"a"}]}`), 0o600), os.Truncate(path, 1<<30))
+		},
+		"what only looks like it": func(path string) error {
+			return os.WriteFile(path, []byte(`{"services":[{"name":"a"}]} no status`), 0o600)
+		},
+		"a pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newIncumbent(t, strings.Replace(ownEmpty, "'0'", "'1'", 1), "")
+			r.hasty()
+			r.write("etc/init.d/wandns", "#!/bin/sh\n")
+			if err := lay(r.path("run/status.json")); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.script("a"); !strings.Contains(got.Error, "its status does not show them") {
+				t.Errorf("said %+v", got)
+			}
+		})
+	}
+}
+
+// Whoever saves while a takeover fails waits for it, and loses nothing.
+func TestE2ESavesDuringATakeoverThatFails(t *testing.T) {
+	t.Parallel()
+	section := luciSection("a", "a.example.com", "\toption enabled '1'\n")
+	r := newIncumbent(t, ownEmpty+taken("mine", "mine.example.com", ""), section)
+	r.hasty()
+	for method, args := range map[string]string{"save": sent("new", `,"password":"typed"`), "enable": `{"service":"mine","enabled":false}`} {
+		r.write(method, args)
+	}
+	r.write("etc/init.d/wandns", `#!/bin/sh
+cd DIR
+[ "$1" = reload ] && mkdir reloaded || exit 0
+for method in save enable; do
+	DIR/usr/sbin/wandns rpcd --config DIR/etc/config/wandns --ddns DIR/etc/config/ddns call $method <$method >$method.new
+	mv $method.new $method.said
+done
+exit 1
+`)
+	if got := r.takeover("a"); got.Code == exitDone || !strings.HasPrefix(got.Error, "nothing was taken over: ") || strings.Contains(got.Error, "put back") {
+		t.Errorf("said %+v", got)
+	}
+	for _, method := range []string{"save", "enable"} {
+		if said := r.await(method + ".said"); !strings.Contains(said, `"code":0`) {
+			t.Errorf("%s: %s", method, said)
+		}
+	}
+	got := r.read("etc/config/wandns")
+	if !strings.Contains(got, "config service 'new'") || !strings.Contains(got, "config service 'mine'\n\toption enabled '0'") || strings.Contains(got, "config service 'a'") {
+		t.Errorf("it has become\n%s", got)
+	}
+	r.tidy()
+}
+
+// await reads a file once it is there.
+func (r *incumbent) await(name string) string {
+	r.t.Helper()
+	for range 2000 {
+		if _, err := os.Stat(r.path(name)); err == nil {
+			return r.read(name)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.t.Fatalf("there is no %s", name)
+	return ""
+}
+
+// Takeovers and saves at the same time come one after the other.
+func TestE2ETakeoversAndSavesAtOnce(t *testing.T) {
+	t.Parallel()
+	names := []string{"a", "b", "c"}
+	ddns := ""
+	for _, name := range names {
+		ddns += luciSection(name, name+".example.com", "\toption enabled '1'\n")
+	}
+	r := newIncumbent(t, ownEmpty, ddns)
+	var all sync.WaitGroup
+	for _, name := range names {
+		all.Go(func() {
+			got := r.takeover(name)
+			if had := strings.Contains(r.read("etc/config/wandns"), "config service '"+name+"'"); had != (got.Code == exitDone) || !had && !strings.Contains(got.Error, "try again") {
+				t.Errorf("%s: %+v", name, got)
+			}
+		})
+		for i := range 3 {
+			saved := fmt.Sprint("s", name, i)
+			all.Go(func() {
+				c := r.command()
+				c.Args[len(c.Args)-1], c.Stdin = "save", strings.NewReader(sent(saved, `,"password":"typed"`))
+				got := r.answer(c)
+				if had := strings.Contains(r.read("etc/config/wandns"), "config service '"+saved+"'"); had != (got.Code == exitDone) || !had && !strings.Contains(got.Error, "try again") {
+					t.Errorf("%s: %+v", saved, got)
+				}
+			})
+		}
+	}
+	all.Wait()
+	r.tidy()
+}
+
+// What others write during a takeover that fails, without its lock, is theirs.
+func TestE2ETakeoverPutsBackNoFileThatChanged(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, file, change string }{
+		{"uci replaces it", "wandns", "cp $file $file.x; echo '# mine' >>$file.x; mv $file.x $file"},
+		{"an editor writes into it", "wandns", "echo '# mine' >>$file"},
+		{"that of ddns-scripts", "ddns", "echo '# mine' >>$file"},
+		{"it is removed", "wandns", "rm $file"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newIncumbent(t, ownEmpty, luciSection("a", "a.example.com", "\toption enabled '1'\n"))
+			r.hasty()
+			r.write("etc/init.d/wandns", "#!/bin/sh\nfile=DIR/etc/config/"+tt.file+"\n[ $1 = reload ] && mkdir DIR/reloaded && { "+tt.change+"; }\n[ $1 != running ]\n")
+			got := r.takeover("a")
+			if want := "DIR/etc/config/" + tt.file + " was changed meanwhile and could not be put back; look through both configurations"; got.Code == exitDone || !strings.Contains(got.Error, want) {
+				t.Errorf("said %+v\nwant %s", got, want)
+			}
+			after, _ := os.ReadFile(r.path("etc/config/" + tt.file))
+			if strings.Contains(string(after), "# mine") != (tt.name != "it is removed") {
+				t.Errorf("it has become\n%s", after)
+			}
+			on := strings.Contains(r.read("etc/config/ddns"), "enabled '1'")
+			if own, err := os.ReadFile(r.path("etc/config/wandns")); !on && (err != nil || !strings.Contains(string(own), "config service 'a'")) {
+				t.Error("none of the two has it")
+			}
+			r.tidy()
+		})
 	}
 }
 

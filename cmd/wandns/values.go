@@ -12,6 +12,7 @@ import (
 
 	"wandns/updater"
 	"wandns/updater/providers"
+	"wandns/updater/safefile"
 	"wandns/wan"
 )
 
@@ -300,7 +301,7 @@ func (v *validator) read(file string) (text string, open bool, err error) {
 	if !v.copied {
 		v.files = append(v.files, watch(file))
 	}
-	text, open, err = readSmall(file)
+	text, open, err = readBy(safefile.ReadForRoot, file)
 	return text, open, v.bounds.advise(file, err)
 }
 

@@ -44,6 +44,13 @@ func ReadNoFollow(ctx context.Context, path string, most int64) (File, error) {
 	return timely(ctx, call{path: path, most: most, flags: unix.O_NOFOLLOW})
 }
 
+// ReadForRoot is Read, but root follows no symbolic link that another user may have
+// laid, nor reads a file that has another name in his folder: it may be one that
+// only root can read.
+func ReadForRoot(ctx context.Context, path string, most int64) (File, error) {
+	return timely(ctx, call{path: path, most: most, careful: os.Geteuid() == 0})
+}
+
 // Look returns another text when the file may be another one, or in time the
 // error as one.
 func Look(ctx context.Context, path string) string {
@@ -59,6 +66,8 @@ type call struct {
 	most  int64 // negative to look only
 	flags int
 	since int64 // in seconds
+
+	careful bool
 }
 
 // pending are the calls under way. The thread of one that hangs in the kernel is
@@ -128,13 +137,20 @@ func (c call) read(ctx context.Context) (File, error) {
 	if c.most < 0 {
 		return c.look()
 	}
+	if c.careful {
+		if real := foreign(c.path); real != "" {
+			c.path, c.flags = real, unix.O_NOFOLLOW
+		} else {
+			c.careful = false
+		}
+	}
 	f, err := c.open()
 	for errors.Is(err, unix.EAGAIN) && ctx.Done() != nil && ctx.Err() == nil { // who holds a lease on it gives it up first
 		time.Sleep(10 * time.Millisecond)
 		f, err = c.open()
 	}
 	if errors.Is(err, unix.ELOOP) {
-		return File{}, errors.New("it is a symbolic link")
+		return File{}, errLink
 	}
 	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
 		return File{}, errIrregular
@@ -162,6 +178,30 @@ func (c call) read(ctx context.Context) (File, error) {
 	return File{text.String(), info.Mode().Perm(), int(s.Uid), int(s.Gid), s.Nlink == 0}, nil
 }
 
+// foreign returns the path of a file, without root's links, if somebody other than
+// root may have laid it or a link on the way to it; else nothing.
+func foreign(path string) string {
+	at := "/"
+	for range 255 {
+		name, rest, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
+		if name == "" {
+			return ""
+		}
+		next := filepath.Join(at, name) // at is no link
+		info, err := os.Lstat(next)
+		if err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 || info.Mode()&(os.ModeDir|os.ModeSticky|0o002) == os.ModeDir|0o002 { //nolint:forcetypeassert // on Linux it always is
+			return filepath.Join(next, rest)
+		}
+		if at, path = next, rest; info.Mode()&os.ModeSymlink != 0 {
+			to, _ := os.Readlink(next)
+			if at, path = filepath.Dir(next), to+"/"+rest; filepath.IsAbs(to) {
+				at = "/"
+			}
+		}
+	}
+	return path
+}
+
 func (c call) open() (*os.File, error) {
 	return os.OpenFile(c.path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|c.flags, 0)
 }
@@ -176,6 +216,8 @@ func (c call) look() (File, error) {
 	}
 	return File{Text: fmt.Sprint(info.Size(), info.Mode(), info.ModTime())}, nil
 }
+
+var errLink = errors.New("it is a symbolic link, or has another name, in a folder of others than root; name the file itself")
 
 var errIrregular = errors.New("it is no regular file")
 
@@ -198,6 +240,12 @@ func (c call) fits(f *os.File, info fs.FileInfo) error {
 		unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.BPF_FS_MAGIC, unix.PSTOREFS_MAGIC, unix.SELINUX_MAGIC,
 	}, int64(system.Type)) { //nolint:unconvert // not on every processor
 		return errors.New("the kernel makes it up, and it is no file of anybody's")
+	}
+	if c.careful {
+		real, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+		if s := info.Sys().(*syscall.Stat_t); real != c.path || s.Nlink != 1 { //nolint:forcetypeassert // on Linux it always is
+			return errLink
+		}
 	}
 	if info.Size() > c.most {
 		return c.tooLarge()

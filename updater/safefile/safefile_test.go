@@ -54,7 +54,7 @@ func TestWhatIsNoFileOfAnybodysIsNotRead(t *testing.T) {
 		in(strings.Repeat("x", 300)):    "too long",
 		"/proc/self/fd/" + "4294967295": "no such file",
 	} {
-		for _, read := range []func(context.Context, string, int64) (safefile.File, error){safefile.Read, safefile.ReadNoFollow} {
+		for _, read := range []func(context.Context, string, int64) (safefile.File, error){safefile.Read, safefile.ReadNoFollow, safefile.ReadForRoot} {
 			f, err := read(t.Context(), path, 4)
 			if err == nil || f.Text != "" || strings.Contains(err.Error(), dir) {
 				t.Errorf("%s: %q, %v", path, f.Text, err)
@@ -68,6 +68,9 @@ func TestWhatIsNoFileOfAnybodysIsNotRead(t *testing.T) {
 		t.Error("a link was followed")
 	}
 	if _, err := safefile.Read(t.Context(), in("followed"), 4); err != nil {
+		t.Error(err)
+	}
+	if _, err := safefile.ReadForRoot(t.Context(), in("followed"), 4); err != nil {
 		t.Error(err)
 	}
 }
