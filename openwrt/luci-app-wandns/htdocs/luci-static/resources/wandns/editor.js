@@ -217,7 +217,7 @@ return baseclass.extend({
 		return map.render().then(L.bind(function(node) {
 			const hint = function() {
 				const text = model.moved(service, provider, value) ? ANEW : KEPT;
-				node.querySelectorAll('input[type=password]').forEach(function(i) {
+				node.querySelectorAll('input').forEach(function(i) { // LuCI makes a password's type later
 					if (i.placeholder == KEPT || i.placeholder == ANEW)
 						i.placeholder = text;
 				});
