@@ -85,7 +85,7 @@ qemu:
 
 EXAMPLE := cmd/wandns/reference.toml
 
-QEMU_TESTS = $(TESTS) -skip 'Kernel|E2E|HostileDays|EveryProvider' ./wan ./persist ./updater/... ./cmd/wandns
+QEMU_TESTS = $(TESTS) -skip 'Kernel|E2E|HostileDays|EveryProvider|ASecret' ./wan ./persist ./updater/... ./cmd/wandns
 
 test-qemu: dist/guest dist/guest-mipsel dist/guest-arm64 ## the package on a MIPS and an ARM, PPPoE, WireGuard, VLANs, 32 MB of memory and CUTS=20 power cuts of flash, on Debian's kernels under QEMU
 	CUTS=$(CUTS) go test -count=1 -timeout 1h -tags qemu -run 'TestInAGuest|TestPowerCuts|TestSmallBoard|TestRouter$$' ./packaging
