@@ -87,7 +87,8 @@ func (b bounds) hold(key, p string) string {
 		return ""
 	case key == "state_dir":
 		words = ", or below a folder that root lists in " + mountsFile
-		if clean(p) && p != "/" && strings.Trim(p, plain) == "" {
+		// Who chose it may be less than root, who is not told to give away /etc.
+		if p != "/mnt" && below(p, "/mnt") && strings.Trim(p, plain) == "" {
 			words += "; if wandns alone is to have it, run: echo " + p + " >>" + mountsFile + "; service wandns reload"
 		}
 		return defaultStateDir + words

@@ -100,6 +100,9 @@ func TestPathsThatRootMayList(t *testing.T) {
 		"/mnt/a b":       "/etc/wandns.mounts",
 		"/mnt/../a":      "/etc/wandns.mounts",
 		"/":              "/etc/wandns.mounts",
+		"/mnt":           "/etc/wandns.mounts",
+		"/etc":           "/etc/wandns.mounts",
+		"/usr/sbin":      "/etc/wandns.mounts",
 	} {
 		if got := (bounds{}).hold("state_dir", path); !strings.HasSuffix(got, want) || strings.Contains(got, "echo") != (path == "/mnt/stick") {
 			t.Errorf("%s: %q", path, got)

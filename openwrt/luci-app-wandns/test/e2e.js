@@ -403,7 +403,7 @@ step('takes a service over from ddns-scripts', async (page) => {
 	await open(page, 'import');
 	await page.locator('.wandns-card, .alert-message').first().waitFor();
 	if (!process.env.LUCI_IMPORT)
-		return console.log('    not done: LUCI_IMPORT=1 does it, and changes /etc/config/ddns');
+		return console.log('    not done: LUCI_IMPORT=SERVICE does it, the name that one gets here, and changes /etc/config/ddns');
 	await button(page, 'Take over').click();
 	await page.getByText('starts with the router').first().waitFor();
 	await shot(page, 'took-over');
