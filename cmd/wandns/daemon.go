@@ -22,7 +22,7 @@ import (
 func setupRun(flags *flag.FlagSet) func(*cli, []string) int {
 	once := flags.Bool("once", false, "update what is due, wait for the answers and exit")
 	user := flags.String("user", "", "started as root, go on as `USER` who may only listen to routers")
-	adopted := flags.String("adopted", "", "read wandns in `FOLDER`, a copy of the configuration, and what has mistakes there in last, the one before")
+	adopted := flags.String("adopted", "", "for the init script of OpenWrt only: read what it has laid in `FOLDER`")
 	return func(c *cli, _ []string) int {
 		// Before all else, for whoever changes the configuration amid the start:
 		// what is read below may be what was there before. Other signals may still
