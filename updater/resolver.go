@@ -88,7 +88,7 @@ func (l *dnsLook) ask(ctx context.Context, q dnsmessage.Question, query []byte) 
 func (l *dnsLook) askResolvers(ctx context.Context, q dnsmessage.Question, query []byte) (a dnsAnswer, err error) {
 	ctx, cancel := context.WithCancel(By(ctx, Way{}))
 	defer cancel()
-	next := time.NewTimer(0)
+	next := time.NewTimer(tryFor)
 	defer next.Stop()
 	type said struct {
 		by string
@@ -97,13 +97,7 @@ func (l *dnsLook) askResolvers(ctx context.Context, q dnsmessage.Question, query
 	}
 	answers, waiting := make(chan said), 0
 	for servers := slices.Repeat(resolvers(l.client.resolv), 2); len(servers) > 0 || waiting > 0; {
-		select {
-		case <-ctx.Done():
-			return a, cmp.Or(err, ctx.Err())
-		case <-next.C:
-			if len(servers) == 0 {
-				continue
-			}
+		if len(servers) > 0 {
 			server := servers[0]
 			servers = servers[1:]
 			waiting++
@@ -115,6 +109,11 @@ func (l *dnsLook) askResolvers(ctx context.Context, q dnsmessage.Question, query
 				}
 			}()
 			next.Reset(tryFor)
+		}
+		select {
+		case <-ctx.Done():
+			return a, cmp.Or(err, ctx.Err())
+		case <-next.C:
 		case s := <-answers:
 			wrong := cmp.Or(s.err, s.unfit())
 			if wrong == nil {
@@ -126,7 +125,6 @@ func (l *dnsLook) askResolvers(ctx context.Context, q dnsmessage.Question, query
 			err = fmt.Errorf("resolver %s: %w", s.by, wrong)
 			waiting--
 			servers = slices.DeleteFunc(servers, func(server string) bool { return server == s.by })
-			next.Reset(0)
 		}
 	}
 	return a, err
