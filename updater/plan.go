@@ -26,6 +26,9 @@ func (e *Engine) plan(now time.Time) Plan {
 			continue
 		}
 		req, ok := e.due(s)
+		if !ok && len(s.passes) == 0 { // nor is anything to be looked at again
+			continue
+		}
 		if p.verify(e, s, req, now) {
 			busy[s.Account] = s.busy()
 			continue
