@@ -100,7 +100,7 @@ func (e *errand) cell(v any) any {
 		if e.showSecrets || v == "" {
 			return oneLine(string(v))
 		}
-		return "***"
+		return mask
 	case netip.Addr:
 		if !v.IsValid() {
 			return ""

@@ -41,7 +41,7 @@ func (c *config) sections() []section {
 		for _, f := range c.Spec.Fields {
 			optional[f.Name] = c.Values[f.Name]
 			if f.Secret && c.Values[f.Name] != "" {
-				optional[f.Name] = "***"
+				optional[f.Name] = mask
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(optional)) {

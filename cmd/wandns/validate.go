@@ -385,7 +385,7 @@ func (v *validator) field(f updater.Field, fromFile bool) string {
 	}
 	value := v.text()
 	if fromFile && v.noFiles {
-		return "***"
+		return mask
 	}
 	if fromFile && value != "" {
 		from, ok := v.reach(value)
